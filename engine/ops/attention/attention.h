@@ -1,0 +1,12 @@
+// Multi-head scaled dot-product attention (Vaswani et al. 2017, arXiv 1706.03762).
+#pragma once
+
+#include "engine/tensor.h"
+
+namespace lull {
+
+// softmax(q kᵀ / √d) v per head, the scores never stored. q, k, v: (N, T, C); head h owns channels [h·d, (h+1)·d),
+// d = C / heads → (N, T, C).
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, int heads);
+
+}    // namespace lull

@@ -1,0 +1,54 @@
+// Memory: the caching arena, and the reference-counted block that tensors share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "engine/device.h"
+
+namespace lull {
+
+// Bytes of an arena, for reports. cached: held for reuse but in no tensor. peak: the highest active since reset_peak.
+struct MemoryUse {
+    std::int64_t active = 0, peak = 0, cached = 0;
+};
+
+// Alignment of every block, and the unit that sizes are rounded to.
+inline constexpr std::size_t kAlignment = 64;
+
+// A freed block is kept and given to the next request it fits, so that a training loop stops calling the system's
+// allocator after its first step. Blocks are handed out whole, to requests of at least three quarters of their size.
+// Thread-safe. Throws Error when the system has no more memory.
+namespace arena {
+void* allocate(std::size_t bytes);
+void release(void* block) noexcept;
+MemoryUse use();
+void reset_peak();
+void free_cached();
+}    // namespace arena
+
+// One block of an arena, or memory that someone else owns; shared by all views of it. `version` counts the writes made
+// by optimizers and loaders, so that values derived from weights (transformed filters) know when they are stale.
+class Storage {
+  public:
+    explicit Storage(std::size_t bytes);                            // uninitialised
+    Storage(void* borrowed, std::size_t bytes, std::shared_ptr<void> owner);    // owner keeps the memory alive
+    ~Storage();
+    Storage(const Storage&) = delete;
+    Storage& operator=(const Storage&) = delete;
+
+    std::byte* data() const { return static_cast<std::byte*>(data_); }
+    std::size_t bytes() const { return bytes_; }
+    Device device() const { return Device::cpu; }
+
+    std::uint64_t version = 0;
+
+  private:
+    void* data_;
+    std::size_t bytes_;
+    std::shared_ptr<void> owner_;
+    bool borrowed_;
+};
+
+}    // namespace lull
