@@ -1,0 +1,83 @@
+"""Golden values of whole U-Nets: small diffusers UNet2DModels, forward and every gradient.
+
+Each unet_NAME.safetensors holds float32 tensors in PyTorch's layouts (images NCHW, filters OIHW), computed in float64:
+weights/PARAMETER, x, timestep (N), out, grad_out, grads/PARAMETER, grad_x, and in its metadata `config`, the JSON of
+diffusers' config. A gradient belongs to the loss Σ out · grad_out. Those of to_k.bias are 0 but for rounding: a key's
+bias adds the same score to every token, which softmax ignores.
+
+    python tests/golden/unet.py [--outdir tests/golden]
+"""
+
+import argparse
+import json
+import pathlib
+
+import diffusers
+import torch
+from diffusers import UNet2DModel
+from safetensors.torch import save_file
+
+plain = dict(down="DownBlock2D", up="UpBlock2D")
+attentive = dict(down="AttnDownBlock2D", up="AttnUpBlock2D")
+
+
+def unet(levels, *, size, images=1, groups=4, **config):
+    """levels: from the finest, (channels, plain or attentive)."""
+    return UNet2DModel(
+        sample_size=size, in_channels=images, out_channels=images, norm_num_groups=groups, attention_head_dim=4,
+        block_out_channels=[channels for channels, _ in levels],
+        down_block_types=[kind["down"] for _, kind in levels],
+        up_block_types=[kind["up"] for _, kind in reversed(levels)], **config)
+
+
+# name: (model, shape of x). Time inputs are continuous, as c_noise = ¼ ln σ is.
+def cases():
+    return {
+        "attention": (unet([(8, plain), (16, attentive)], size=16, layers_per_block=1), (2, 1, 16, 16)),
+        "no_attention": (unet([(4, plain), (8, plain), (12, plain)], size=16, groups=2, layers_per_block=2,
+                              add_attention=False), (2, 1, 16, 16)),
+        "rgb": (unet([(8, attentive), (12, plain)], size=(8, 12), images=3, layers_per_block=1), (3, 3, 8, 12)),
+    }
+
+
+def golden(model, shape, random):
+    def normal(*shape):
+        return torch.randn(shape, generator=random, dtype=torch.float32).double()
+
+    model = model.double()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            # Away from ones and zeros, so that no gradient is trivial; exact in float32, which is what is stored.
+            moved = parameter + (0.3 if parameter.ndim == 1 else 0.02) * normal(*parameter.shape)
+            parameter.copy_(moved.float())
+
+    x = normal(*shape).requires_grad_()
+    timestep = (0.8 * normal(shape[0])).float()
+    out = model(x, timestep).sample
+    grad_out = normal(*out.shape)
+    out.backward(grad_out)
+
+    tensors = {"x": x, "timestep": timestep, "out": out, "grad_out": grad_out, "grad_x": x.grad}
+    for name, parameter in model.named_parameters():
+        tensors[f"weights/{name}"] = parameter
+        tensors[f"grads/{name}"] = parameter.grad
+    return {key: t.detach().float().clone(memory_format=torch.contiguous_format) for key, t in tensors.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--outdir", type=pathlib.Path, default=pathlib.Path(__file__).parent)
+    outdir = parser.parse_args().outdir
+    torch.set_num_threads(1)
+    torch.manual_seed(20240215)
+    random = torch.Generator().manual_seed(20240216)
+    for name, (model, shape) in cases().items():
+        file = outdir / f"unet_{name}.safetensors"
+        config = {key: value for key, value in model.config.items() if not key.startswith("_")}
+        versions = {"torch": torch.__version__, "diffusers": diffusers.__version__}
+        save_file(golden(model, shape, random), file, metadata={"config": json.dumps(config)} | versions)
+        print(f"{file.name}: {model.num_parameters():,} parameters, {file.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
