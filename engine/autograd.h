@@ -1,8 +1,8 @@
 // Reverse-mode automatic differentiation: an eager tape.
 //
-// Every operation on a tensor that needs a gradient records a Node: a small struct that stands next to the operation's
-// forward, with the tensors its backward reads as named members. Edges lead from a node to the nodes of its inputs, never
-// to tensors. backward() runs the nodes by descending number (the order of creation, so every consumer comes before its
+// Every operation on a tensor that needs a gradient records a node around a small struct that stands next to the
+// operation's forward, with the tensors its backward reads as named members. Edges lead from a node to the nodes of its inputs,
+// never to tensors. backward() runs the nodes by descending number (the order of creation, so every consumer comes before its
 // producer) and lets go of each as it passes. There is no double backward.
 #pragma once
 
@@ -27,25 +27,23 @@ struct Node {
     // dy: the gradient of the output, contiguous, of its shape and type. Writes the gradients of the inputs.
     virtual void backward(const Tensor& dy, Gradients& grad) = 0;
 
-    // What an input of this node needs to know about itself: its own node, or null where no gradient is wanted,
-    // and the shape and type that its gradient has.
-    struct Edge {
-        std::shared_ptr<Node> node;
-        Shape shape;
-        DType dtype;
-    };
-    std::vector<Edge> inputs;
-    std::uint64_t number;       // order of creation
+    std::vector<std::shared_ptr<Node>> inputs;    // null where no gradient is wanted
+    Shape shape;                                  // of the output, and so of its gradient
+    DType dtype = DType::f32;
+    std::uint64_t number;    // order of creation
 
   protected:
     friend class Gradients;
-    friend struct Tape;
     friend class Tensor;
-    // A gradient that consumers have filled so far; undefined before the first. A leaf's is where the user reads it.
-    Tensor grad_;
-    bool written_ = false;      // grad_ holds values of this backward
+    friend Tensor make_leaf(const Tensor& data, const Tensor& grad);
+    friend void begin_step(const Tensor& leaf);
+    friend bool gradient_written(const Tensor& leaf);
+
+    Tensor grad_;             // what the consumers have given so far; a leaf's is where the user reads it
+    bool written_ = false;    // grad_ holds values
+    bool fixed_ = false;      // grad_ is a slice of a larger buffer: it is written to, never replaced
     bool is_leaf_ = false;
-    bool done_ = false;         // backward has passed: what it saved is gone
+    bool done_ = false;    // backward has passed
 };
 
 // A buffer that a backward kernel fills: it writes, or adds to what is there. A kernel that has `add` false must write
@@ -61,7 +59,7 @@ class Gradients {
     explicit Gradients(Node& node) : node_(node) {}
 
     // Whether input i wants a gradient. Asking for into() or give() where it does not is an error.
-    bool needs(int i) const { return node_.inputs[static_cast<std::size_t>(i)].node != nullptr; }
+    bool needs(int i) const { return node_.inputs[static_cast<std::size_t>(i)] != nullptr; }
 
     // Where the gradient of input i goes: contiguous, of the input's shape. A parameter's slice of the flat gradient
     // buffer, the buffer that another consumer has filled, or a fresh one.
@@ -72,6 +70,8 @@ class Gradients {
     void give(int i, const Tensor& grad);
 
   private:
+    Node& input(int i);
+
     Node& node_;
 };
 
@@ -95,21 +95,30 @@ bool recording(const Tensor& first, const Tensors&... rest) {
     return recording() && (first.has_gradient() || ... || rest.has_gradient());
 }
 
-void connect(Node& node, std::span<const Tensor> inputs);
+// Gives `output` its node, with edges to the nodes of `inputs` (undefined tensors get none).
+Tensor connect(Tensor output, std::span<const Tensor> inputs, std::shared_ptr<Node> node);
 
-// Makes `output` the result of a new NodeType whose edges lead to `inputs` (undefined tensors get no edge) and whose
-// members are initialised from `saved`. Saved tensors must be detached: a node that held its own output's handle would
-// keep itself alive. `saved_tensors` below does it.
-template <class NodeType, class... Saved>
-Tensor record(Tensor output, std::initializer_list<Tensor> inputs, Saved&&... saved) {
+// A node around an operation's gradient: any struct with `void backward(const Tensor& dy, Gradients& grad)`, its named
+// members what that reads.
+template <class Backward>
+struct OperationNode final : Node {
+    explicit OperationNode(Backward backward) : saved(std::move(backward)) {}
+    void backward(const Tensor& dy, Gradients& grad) override { saved.backward(dy, grad); }
+    Backward saved;
+};
+
+// Makes `output` the result of an operation whose gradient is Backward{saved…}, with edges to `inputs`. Saved tensors are
+// detached on the way: a node that held a handle of its own output would keep itself alive.
+template <class Backward, class... Saved>
+Tensor record(const Tensor& output, std::initializer_list<Tensor> inputs, Saved&&... saved) {
     const auto unhook = []<class T>(T&& value) -> decltype(auto) {
-        if constexpr (std::is_same_v<std::remove_cvref_t<T>, Tensor>) return value.defined() ? value.detach() : Tensor();
-        else return std::forward<T>(value);
+        if constexpr (std::is_same_v<std::remove_cvref_t<T>, Tensor>)
+            return value.detach();
+        else
+            return std::forward<T>(value);
     };
-    auto node = std::make_shared<NodeType>(unhook(std::forward<Saved>(saved))...);
-    connect(*node, std::span(inputs.begin(), inputs.size()));
-    output.set_node(std::move(node));
-    return output;
+    auto node = std::make_shared<OperationNode<Backward>>(Backward{unhook(std::forward<Saved>(saved))...});
+    return connect(output, std::span(inputs.begin(), inputs.size()), std::move(node));
 }
 
 // A leaf over existing memory: gradients of `data` are written to `grad` (equal shape), a slice of a flat buffer.

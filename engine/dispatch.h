@@ -30,13 +30,13 @@ struct NoCuda {
     }                                 \
     static_assert(true)
 #else
-#define LULL_KERNEL(name, parameters)     \
-    namespace cpu {                       \
-    void name parameters;                 \
-    }                                     \
-    namespace cuda {                      \
-    inline constexpr NoCuda name{#name};  \
-    }                                     \
+#define LULL_KERNEL(name, parameters)    \
+    namespace cpu {                      \
+    void name parameters;                \
+    }                                    \
+    namespace cuda {                     \
+    inline constexpr NoCuda name{#name}; \
+    }                                    \
     static_assert(true)
 #endif
 
@@ -44,8 +44,10 @@ struct NoCuda {
 template <class Cpu, class Cuda>
 auto dispatch(const Tensor& x, Cpu cpu_kernel, Cuda cuda_kernel) {
     return [device = x.device(), cpu_kernel, cuda_kernel]<class... Arguments>(Arguments&&... arguments) {
-        if (device == Device::cpu) cpu_kernel(std::forward<Arguments>(arguments)...);
-        else cuda_kernel(std::forward<Arguments>(arguments)...);
+        if (device == Device::cpu)
+            cpu_kernel(std::forward<Arguments>(arguments)...);
+        else
+            cuda_kernel(std::forward<Arguments>(arguments)...);
     };
 }
 

@@ -31,23 +31,34 @@ struct bf16 {
 template <class F>
 decltype(auto) with_dtype(DType dtype, F&& f) {
     switch (dtype) {
-        case DType::f32: return f(float{});
-        case DType::bf16: return f(bf16{});
-        case DType::f64: return f(double{});
-        case DType::i32: return f(std::int32_t{});
-        case DType::i64: return f(std::int64_t{});
-        case DType::u8: return f(std::uint8_t{});
+        case DType::f32:
+            return f(float{});
+        case DType::bf16:
+            return f(bf16{});
+        case DType::f64:
+            return f(double{});
+        case DType::i32:
+            return f(std::int32_t{});
+        case DType::i64:
+            return f(std::int64_t{});
+        case DType::u8:
+            return f(std::uint8_t{});
     }
     fail("dtype", "unknown dtype ", static_cast<int>(dtype));
 }
 
 template <class T>
 constexpr DType dtype_of() {
-    if constexpr (std::is_same_v<T, float>) return DType::f32;
-    else if constexpr (std::is_same_v<T, bf16>) return DType::bf16;
-    else if constexpr (std::is_same_v<T, double>) return DType::f64;
-    else if constexpr (std::is_same_v<T, std::int32_t>) return DType::i32;
-    else if constexpr (std::is_same_v<T, std::int64_t>) return DType::i64;
+    if constexpr (std::is_same_v<T, float>)
+        return DType::f32;
+    else if constexpr (std::is_same_v<T, bf16>)
+        return DType::bf16;
+    else if constexpr (std::is_same_v<T, double>)
+        return DType::f64;
+    else if constexpr (std::is_same_v<T, std::int32_t>)
+        return DType::i32;
+    else if constexpr (std::is_same_v<T, std::int64_t>)
+        return DType::i64;
     else {
         static_assert(std::is_same_v<T, std::uint8_t>, "not an element type");
         return DType::u8;

@@ -26,7 +26,8 @@ template <class... Parts>
 // Throws as fail does unless the condition holds. The message is put together only then.
 template <class... Parts>
 void check(bool condition, std::string_view where, const Parts&... parts) {
-    if (!condition) [[unlikely]] fail(where, parts...);
+    if (!condition) [[unlikely]]
+        fail(where, parts...);
 }
 
 }    // namespace lull

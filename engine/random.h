@@ -14,15 +14,15 @@ namespace lull {
 
 // What a number is for. Two purposes never share one. The values are part of every checkpoint's meaning: append only.
 enum class Purpose : std::uint32_t {
-    initialise = 0,       // weights; index: the parameter's number
-    order = 1,            // which sample comes when
-    augment = 2,          // flips; index: position in the training stream
-    noise_level = 3,      // σ or t; index: position in the training stream
-    noise = 4,            // n in x = y + σ n; index: position in the training stream
-    dropout = 5,          // index: position in the training stream
-    start = 6,            // the first x of a sampler; index 0
-    step_noise = 7,       // fresh noise of a sampler; index: the step
-    data = 8,             // made-up data, in tests and benchmarks
+    initialise = 0,     // weights; index: the parameter's number
+    order = 1,          // which sample comes when
+    augment = 2,        // flips; index: position in the training stream
+    noise_level = 3,    // σ or t; index: position in the training stream
+    noise = 4,          // n in x = y + σ n; index: position in the training stream
+    dropout = 5,        // index: position in the training stream
+    start = 6,          // the first x of a sampler; index 0
+    step_noise = 7,     // fresh noise of a sampler; index: the step
+    data = 8,           // made-up data, in tests and benchmarks
 };
 
 // Ten rounds over a counter of 128 bits with a key of 64.

@@ -32,7 +32,7 @@ void free_cached();
 // by optimizers and loaders, so that values derived from weights (transformed filters) know when they are stale.
 class Storage {
   public:
-    explicit Storage(std::size_t bytes);                            // uninitialised
+    explicit Storage(std::size_t bytes);                                        // uninitialised
     Storage(void* borrowed, std::size_t bytes, std::shared_ptr<void> owner);    // owner keeps the memory alive
     ~Storage();
     Storage(const Storage&) = delete;

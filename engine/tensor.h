@@ -52,12 +52,12 @@ class Tensor {
     Tensor reshape(const Shape& shape) const;    // one extent may be -1; copies when the layout does not allow a view
     Tensor slice(int axis, std::int64_t begin, std::int64_t end) const;    // elements [begin, end) of an axis
     Tensor transpose(int axis_a, int axis_b) const;
-    Tensor expand(const Shape& shape) const;     // axes of extent 1 repeated without copying
+    Tensor expand(const Shape& shape) const;    // axes of extent 1 repeated without copying
 
-    Tensor contiguous() const;         // itself if it is contiguous, otherwise a copy
-    Tensor clone() const;              // always a copy
-    Tensor to(DType dtype) const;      // itself if it has that type, otherwise converted; differentiable between floats
-    Tensor detach() const;             // the same elements, unknown to autograd
+    Tensor contiguous() const;       // itself if it is contiguous, otherwise a copy
+    Tensor clone() const;            // always a copy
+    Tensor to(DType dtype) const;    // itself if it has that type, otherwise converted; differentiable between floats
+    Tensor detach() const;           // the same elements, unknown to autograd
 
     // The only element. Throws Error when there is not exactly one.
     double item() const;
@@ -74,7 +74,7 @@ class Tensor {
     const std::shared_ptr<Node>& node() const { return node_; }
     void set_node(std::shared_ptr<Node> node) { node_ = std::move(node); }
     const std::shared_ptr<Storage>& storage() const { return storage_; }
-    std::int64_t offset() const { return offset_; }    // in elements
+    std::int64_t offset() const { return offset_; }                                      // in elements
     Tensor view(const Shape& shape, const Shape& strides, std::int64_t offset) const;    // unchecked, not differentiable
 
   private:
@@ -106,8 +106,5 @@ inline Tensor from_values(std::initializer_list<double> values, const Shape& sha
 
 // Row-major strides of a shape, in elements.
 Shape contiguous_strides(const Shape& shape);
-
-// Copies the elements of `from` into `to`: equal shapes, any strides and types. Not differentiable.
-void copy(const Tensor& from, Tensor& to);
 
 }    // namespace lull

@@ -12,12 +12,12 @@ struct AdamWStep {
     double learning_rate = 1e-3;
     double beta1 = 0.9, beta2 = 0.999;
     double eps = 1e-8;
-    double weight_decay = 0;          // decoupled (Loshchilov & Hutter 2019, arXiv 1711.05101)
-    std::int64_t decayed = 0;         // the first so many elements are decayed
-    double beta1_power = 0;           // product of all β₁ so far, this step's included: 1 - it corrects the bias
+    double weight_decay = 0;     // decoupled (Loshchilov & Hutter 2019, arXiv 1711.05101)
+    std::int64_t decayed = 0;    // the first so many elements are decayed
+    double beta1_power = 0;      // product of all β₁ so far, this step's included: 1 - it corrects the bias
     double beta2_power = 0;
-    double gradient_scale = 1;        // the gradient is multiplied by it first: clipping, accumulation
-    double ema_decay = 0;             // ema ← decay·ema + (1 - decay)·weight
+    double gradient_scale = 1;    // the gradient is multiplied by it first: clipping, accumulation
+    double ema_decay = 0;         // ema ← decay·ema + (1 - decay)·weight
 };
 
 // √Σ g². grad: (n) f32, any n; summed in f64 in an order that the length alone decides.

@@ -6,8 +6,8 @@
 namespace lull {
 
 struct AttentionBlockWeights {
-    Tensor norm_weight, norm_bias;        // (C)
-    Tensor q_weight, q_bias;              // (C, C), (C)
+    Tensor norm_weight, norm_bias;    // (C)
+    Tensor q_weight, q_bias;          // (C, C), (C)
     Tensor k_weight, k_bias;
     Tensor v_weight, v_bias;
     Tensor out_weight, out_bias;

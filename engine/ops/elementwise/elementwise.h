@@ -39,7 +39,7 @@ Tensor sigmoid(const Tensor& x);    // 1 / (1 + e^-x)
 Tensor silu(const Tensor& x);       // x · sigmoid(x)
 Tensor tanh(const Tensor& x);
 Tensor relu(const Tensor& x);
-Tensor gelu(const Tensor& x);       // tanh form
+Tensor gelu(const Tensor& x);                              // tanh form
 Tensor clamp(const Tensor& x, double low, double high);    // gradient 1 inside and at the bounds, 0 outside
 
 }    // namespace lull

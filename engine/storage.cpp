@@ -1,0 +1,113 @@
+#include "engine/storage.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+
+#include "engine/error.h"
+
+namespace lull {
+
+namespace {
+
+// In front of every block, so that releasing one needs no look-up.
+struct alignas(kAlignment) Header {
+    std::size_t capacity;
+};
+
+class Arena {
+  public:
+    ~Arena() { free_cached(); }
+
+    void* allocate(std::size_t bytes) {
+        const std::size_t wanted = (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
+        const std::lock_guard lock(mutex_);
+        Header* header = reuse(wanted);
+        if (!header) header = from_system(wanted);
+        use_.active += static_cast<std::int64_t>(header->capacity);
+        use_.peak = std::max(use_.peak, use_.active);
+        return header + 1;
+    }
+
+    void release(void* block) noexcept {
+        Header* header = static_cast<Header*>(block) - 1;
+        const std::lock_guard lock(mutex_);
+        use_.active -= static_cast<std::int64_t>(header->capacity);
+#ifdef __SANITIZE_ADDRESS__
+        std::free(header);    // never reused, so that AddressSanitizer sees what comes too late
+#else
+        use_.cached += static_cast<std::int64_t>(header->capacity);
+        free_.emplace(header->capacity, header);
+#endif
+    }
+
+    void free_cached() {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [capacity, header] : free_) std::free(header);
+        free_.clear();
+        use_.cached = 0;
+    }
+
+    MemoryUse use() {
+        const std::lock_guard lock(mutex_);
+        return use_;
+    }
+
+    void reset_peak() {
+        const std::lock_guard lock(mutex_);
+        use_.peak = use_.active;
+    }
+
+  private:
+    // The smallest free block that is large enough, if the request fills three quarters of it.
+    Header* reuse(std::size_t wanted) {
+        const auto fit = free_.lower_bound(wanted);
+        if (fit == free_.end() || fit->first / 4 * 3 > wanted) return nullptr;
+        Header* header = fit->second;
+        free_.erase(fit);
+        use_.cached -= static_cast<std::int64_t>(header->capacity);
+        return header;
+    }
+
+    Header* from_system(std::size_t capacity) {
+        void* memory = std::aligned_alloc(kAlignment, sizeof(Header) + capacity);
+        if (!memory) {
+            for (const auto& [cached, header] : free_) std::free(header);    // perhaps what lies idle is enough
+            free_.clear();
+            use_.cached = 0;
+            memory = std::aligned_alloc(kAlignment, sizeof(Header) + capacity);
+        }
+        check(memory != nullptr, "memory", "out of memory: ", capacity, " bytes wanted, ", use_.active, " in use");
+        return new (memory) Header{capacity};
+    }
+
+    std::mutex mutex_;
+    std::multimap<std::size_t, Header*> free_;
+    MemoryUse use_;
+};
+
+Arena& the_arena() {
+    static Arena arena;
+    return arena;
+}
+
+}    // namespace
+
+namespace arena {
+void* allocate(std::size_t bytes) { return the_arena().allocate(bytes); }
+void release(void* block) noexcept { the_arena().release(block); }
+MemoryUse use() { return the_arena().use(); }
+void reset_peak() { the_arena().reset_peak(); }
+void free_cached() { the_arena().free_cached(); }
+}    // namespace arena
+
+Storage::Storage(std::size_t bytes) : data_(arena::allocate(bytes)), bytes_(bytes), borrowed_(false) {}
+Storage::Storage(void* borrowed, std::size_t bytes, std::shared_ptr<void> owner)
+    : data_(borrowed), bytes_(bytes), owner_(std::move(owner)), borrowed_(true) {}
+Storage::~Storage() {
+    if (!borrowed_) arena::release(data_);
+}
+
+}    // namespace lull
