@@ -1,0 +1,54 @@
+// Denoisers: the one thing that a sampler knows about a model.
+#pragma once
+
+#include <functional>
+#include <type_traits>
+#include <utility>
+
+#include "engine/autograd.h"
+#include "engine/ops/elementwise/elementwise.h"
+#include "engine/tensor.h"
+
+namespace lull {
+
+// D(x; σ): the mean of all clean images y that x = y + σ n, n ~ N(0, I), may have come from. x: (N, …), the same σ > 0 for
+// all images, in units of the data's range. Returns a tensor of x's shape and type; image i depends on x's image i alone.
+// The score is (D - x) / σ². A denoiser that knows better than σ (from a noise-level predictor) uses its own σ inside.
+using Denoiser = std::function<Tensor(const Tensor& x, double sigma)>;
+
+// F(x; c_noise): a network of one input in units of variance, and one number per image. x: (N, H, W, C), c_noise: (N).
+// Returns x's shape. A module is passed as std::ref(unet), or in a lambda that also binds class labels.
+using Network = std::function<Tensor(const Tensor& x, const Tensor& c_noise)>;
+
+// The preconditioned network with the mean taken out: F(c_in (x - mean); c_noise). sigma: double or Tensor (N, 1, …, 1).
+// Throws Error when the network changes the shape, which broadcasting would hide.
+template <class Preconditioner, class S>
+Tensor network_output(const Network& network, const Preconditioner& p, const Tensor& x, const S& sigma) {
+    const S c_noise = p.c_noise(sigma);
+    Tensor per_image;    // (N)
+    if constexpr (std::is_same_v<S, Tensor>)
+        per_image = c_noise.reshape({x.size(0)});
+    else
+        per_image = full({x.size(0)}, c_noise, x.dtype());
+
+    Tensor output = network(p.c_in(sigma) * (x - p.mean), per_image);
+    check(output.shape() == x.shape(), "denoiser", "expected a network output of shape ", x.shape(), ", got ", output);
+    return output;
+}
+
+// D(x; σ) = mean + c_skip (x - mean) + c_out F(c_in (x - mean); c_noise). Differentiable.
+template <class Preconditioner, class S>
+Tensor denoise(const Network& network, const Preconditioner& p, const Tensor& x, const S& sigma) {
+    return p.mean + p.c_skip(sigma) * (x - p.mean) + p.c_out(sigma) * network_output(network, p, x, sigma);
+}
+
+// A network behind a preconditioner, for sampling: nothing is recorded for gradients.
+template <class Preconditioner>
+Denoiser denoiser(Network network, const Preconditioner& p) {
+    return [network = std::move(network), p](const Tensor& x, double sigma) {
+        const NoGrad no_grad;
+        return denoise(network, p, x, sigma);
+    };
+}
+
+}    // namespace lull
