@@ -9,12 +9,20 @@ elseif(LULL_ARCH STREQUAL "avx2")
 else()
   message(FATAL_ERROR "LULL_ARCH: expected native or avx2, got '${LULL_ARCH}'")
 endif()
+# One target, the baseline of these flags: without this, Highway 1.0.3 refuses -march=native on AVX-512 machines from
+# Ice Lake on, whose best target it would rather choose when running.
+list(APPEND LULL_ARCH_FLAGS -DHWY_COMPILE_ONLY_STATIC)
 
 function(lull_check_target variable condition)
   list(JOIN LULL_ARCH_FLAGS " " CMAKE_REQUIRED_FLAGS)
   set(CMAKE_REQUIRED_LIBRARIES hwy::hwy)
   string(CONFIGURE [[
     #include <hwy/highway.h>
+    #ifdef __AVX512VL__
+    constexpr bool avx512 = true;
+    #else
+    constexpr bool avx512 = false;
+    #endif
     static_assert(@condition@);
     int main() {}
   ]] source @ONLY)
@@ -32,7 +40,7 @@ if(LULL_ARCH STREQUAL "avx2")
   endif()
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # This machine has AVX-512: then Highway must use it.
-  lull_check_target(LULL_TARGET_AVX512 "!defined(__AVX512VL__) || HWY_STATIC_TARGET < HWY_AVX2")
+  lull_check_target(LULL_TARGET_AVX512 "!avx512 || HWY_STATIC_TARGET < HWY_AVX2")
   if(NOT LULL_TARGET_AVX512)
     message(FATAL_ERROR "LULL_ARCH=native: this machine has AVX-512, but Highway's target is AVX2 or less")
   endif()
