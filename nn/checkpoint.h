@@ -1,0 +1,55 @@
+// Checkpoints: one self-describing safetensors file for a model, and one more for resuming a run.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "nn/module.h"
+#include "nn/optim.h"
+#include "nn/parameters.h"
+
+namespace lull {
+
+// A file's tensors by name, and its description. Model files hold each parameter under its own name and its average under
+// "ema." + name, in PyTorch's layout: filters (O, C, kh, kw), all else as here.
+struct Checkpoint {
+    nlohmann::json config;
+    std::map<std::string, Tensor> tensors;
+};
+
+// Which of a checkpoint's weights.
+enum class Weights { raw, ema };
+
+// Writes weights and EMA, with config (architecture, preconditioning, normalisation, …) as JSON under "config" in the
+// metadata, and lull's version beside it. The file appears under its name only when it is complete and on disk.
+void save_checkpoint(const std::string& path, const Parameters& parameters, const nlohmann::json& config);
+
+// Throws Error when the file cannot be read, is damaged, or has no config.
+Checkpoint read_checkpoint(const std::string& path);
+
+namespace detail {
+void load_parameter(Tensor& parameter, const std::string& name, const Checkpoint& checkpoint, Weights which);
+}
+
+// Fills the module's parameters. Throws Error when one is missing or has another shape. Files without averages (a foreign
+// model's) give their plain weights for either.
+template <Module M>
+void load_weights(M& module, const Checkpoint& checkpoint, Weights which = Weights::ema) {
+    for_each(module,
+             [&](const std::string& name, Tensor& parameter) { detail::load_parameter(parameter, name, checkpoint, which); });
+}
+
+// The rest of a run: weights, EMA and moments, the optimizer's state, and `position`: whatever else the caller needs to go
+// on (step, seed, place in the data). A run that is saved, restored and continued is bit for bit the run that was not.
+void save_training_state(const std::string& path, const Parameters& parameters, const AdamW& optimizer,
+                         const nlohmann::json& position);
+// Fills parameters and optimizer, and returns position.
+nlohmann::json load_training_state(const std::string& path, Parameters& parameters, AdamW& optimizer);
+
+// Images and filters between our layout, channels last, and PyTorch's: (N, H, W, C) ↔ (N, C, H, W), (O, kh, kw, C) ↔
+// (O, C, kh, kw). Tensors of another rank are left as they are.
+Tensor to_pytorch_layout(const Tensor& x);
+Tensor from_pytorch_layout(const Tensor& x);
+
+}    // namespace lull

@@ -1,0 +1,77 @@
+// All parameters of a module in flat buffers, so that the optimizer, the gradient's norm and the EMA are one kernel each.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/tensor.h"
+#include "nn/module.h"
+
+namespace lull {
+
+// A named slice of the flat buffers.
+struct Parameter {
+    std::string name;
+    Tensor tensor;          // the leaf that the module computes with
+    std::int64_t offset;    // where it starts in every buffer, in elements
+};
+
+// Five buffers of equal length, f32: a parameter has the same slice in each. Slices start at multiples of 64 elements, with
+// zeros between; those that weight decay is for (matrices and filters: at least two axes) come first, in elements
+// [0, decayed).
+//
+// A training step: begin_step(); any number of forward and backward passes, whose gradients add up; finish_step();
+// the optimizer (nn/optim.h).
+class Parameters {
+  public:
+    // Moves the module's parameters into the buffers and makes them leaves that gather gradients. The EMA starts as a copy
+    // of the weights, the moments as zeros. The buffers outlive the module where a copy of it is still in use.
+    // Throws Error when a parameter is not f32.
+    template <Module M>
+    explicit Parameters(M& module) {
+        std::vector<Slot> slots;
+        for_each(module, [&](const std::string& name, Tensor& tensor) { slots.push_back({name, &tensor}); });
+        adopt(slots);
+    }
+    Parameters(const Parameters&) = delete;    // two owners of one set of gradients would be a mistake
+    Parameters& operator=(const Parameters&) = delete;
+    Parameters(Parameters&&) = default;
+    Parameters& operator=(Parameters&&) = default;
+
+    void begin_step();     // the next gradient of every parameter overwrites the last step's
+    void finish_step();    // parameters that no backward pass reached have gradient zero
+
+    const std::vector<Parameter>& list() const { return list_; }    // by offset
+    const Parameter& operator[](std::string_view name) const;       // throws Error when there is none of that name
+    std::int64_t count() const { return count_; }                   // elements, without padding
+    std::int64_t decayed() const { return decayed_; }
+
+    // A parameter's part of one of the buffers, in the parameter's shape.
+    static Tensor slice(const Tensor& buffer, const Parameter& parameter);
+
+    // A copy of the module that computes with the EMA weights, as they are at each moment: for sampling and evaluation. It
+    // is no part of autograd. `module` is the one this was made from, or has parameters of the same names.
+    template <Module M>
+    M averaged(const M& module) const {
+        M copy = module;
+        for_each(copy, [&](const std::string& name, Tensor& tensor) { tensor = slice(ema, (*this)[name]); });
+        return copy;
+    }
+
+    // (n) f32 each. Their elements change; the handles are not to be replaced.
+    Tensor weights, gradients, first_moment, second_moment, ema;
+
+  private:
+    struct Slot {
+        std::string name;
+        Tensor* tensor;
+    };
+    void adopt(const std::vector<Slot>& slots);
+
+    std::vector<Parameter> list_;
+    std::int64_t count_ = 0, decayed_ = 0;
+};
+
+}    // namespace lull
