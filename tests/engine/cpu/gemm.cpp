@@ -1,0 +1,105 @@
+#include "engine/cpu/gemm.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "engine/threads.h"
+
+namespace {
+
+using namespace lull;
+using cpu::GemmEpilogue;
+using cpu::MatrixView;
+
+// Numbers in [-1, 1) that look random.
+template <class T>
+std::vector<T> noise(std::size_t count, std::uint32_t seed) {
+    std::vector<T> values(count);
+    for (T& value : values) {
+        seed = seed * 1664525u + 1013904223u;
+        value = static_cast<T>(seed >> 8) / T(1 << 23) - T(1);
+    }
+    return values;
+}
+
+struct Case {
+    std::int64_t m, n, k;
+    bool a_transposed = false, b_transposed = false, bias = false, add = false;
+};
+
+template <class T>
+void check_against_loops(const Case& test) {
+    const auto [m, n, k, a_transposed, b_transposed, with_bias, add] = test;
+    CAPTURE(m);
+    CAPTURE(n);
+    CAPTURE(k);
+    const std::int64_t a_stride = (a_transposed ? m : k) + 3, b_stride = (b_transposed ? k : n) + 1, c_stride = n + 2;
+    const auto a = noise<T>(static_cast<std::size_t>((a_transposed ? k : m) * a_stride), 1);
+    const auto b = noise<T>(static_cast<std::size_t>((b_transposed ? n : k) * b_stride), 2);
+    const auto bias = noise<T>(static_cast<std::size_t>(n), 3);
+    const auto before = noise<T>(static_cast<std::size_t>(m * c_stride), 4);
+    auto c = before, parallel = before;
+    const MatrixView<T> A{a.data(), a_stride, a_transposed}, B{b.data(), b_stride, b_transposed};
+    const GemmEpilogue<T> epilogue{with_bias ? bias.data() : nullptr, add};
+    cpu::gemm(m, n, k, A, B, c.data(), c_stride, epilogue);
+    cpu::parallel_gemm(m, n, k, A, B, parallel.data(), c_stride, epilogue);
+    CHECK(c == parallel);
+
+    const auto element = [](const MatrixView<T>& x, std::int64_t i, std::int64_t j) {
+        return static_cast<long double>(x.transposed ? x.data[j * x.stride + i] : x.data[i * x.stride + j]);
+    };
+    // A chain of k multiply-adds of numbers below 1 errs by k units of a sum below k, far less on average.
+    const double tolerance = static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(k + 2);
+    double worst = 0;
+    for (std::int64_t i = 0; i < m; ++i) {
+        for (std::int64_t j = 0; j < c_stride; ++j) {
+            const auto at = static_cast<std::size_t>(i * c_stride + j);
+            long double sum = before[at];
+            if (j < n) {
+                if (!add) sum = 0;
+                if (with_bias) sum += bias[static_cast<std::size_t>(j)];
+                for (std::int64_t p = 0; p < k; ++p) sum += element(A, i, p) * element(B, p, j);
+            }
+            worst = std::max(worst, static_cast<double>(std::abs(sum - c[at])));
+        }
+    }
+    CHECK(worst <= tolerance);
+}
+
+}    // namespace
+
+TEST_CASE_TEMPLATE("gemm multiplies as three loops do", T, float, double) {
+    for (const bool a_transposed : {false, true}) {
+        for (const bool b_transposed : {false, true}) {
+            check_against_loops<T>({1, 1, 1, a_transposed, b_transposed, false, false});
+            check_against_loops<T>({5, 33, 17, a_transposed, b_transposed, true, false});
+            check_against_loops<T>({29, 64, 300, a_transposed, b_transposed, false, true});
+            check_against_loops<T>({130, 270, 40, a_transposed, b_transposed, true, true});
+        }
+    }
+    check_against_loops<T>({500, 20, 30});
+    check_against_loops<T>({3, 4, 0, false, false, true, true});
+    check_against_loops<T>({0, 4, 5});
+    check_against_loops<T>({4, 0, 5});
+}
+
+TEST_CASE("a row of the product has the same bits whatever the other rows, and whatever the number of threads") {
+    const std::int64_t m = 600, n = 50, k = 700;
+    const auto a = noise<float>(static_cast<std::size_t>(m * k), 1), b = noise<float>(static_cast<std::size_t>(k * n), 2);
+    std::vector<float> whole(static_cast<std::size_t>(m * n)), row(static_cast<std::size_t>(n));
+    const int threads = thread_count();
+    set_thread_count(2);
+    cpu::parallel_gemm<float>(m, n, k, {a.data(), k}, {b.data(), n}, whole.data(), n);
+    set_thread_count(threads);
+    for (const std::int64_t i : {0, 13, 14, 111, 455, 599}) {
+        cpu::gemm<float>(1, n, k, {a.data() + i * k, k}, {b.data(), n}, row.data(), n);
+        for (std::int64_t j = 0; j < n; ++j) {
+            CHECK(row[static_cast<std::size_t>(j)] == whole[static_cast<std::size_t>(i * n + j)]);
+        }
+    }
+}
