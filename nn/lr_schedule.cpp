@@ -28,7 +28,7 @@ Rate OneCycle::operator()(std::int64_t step) const {
     const double last = static_cast<double>(total_steps - 1);
     const double peak = pct_start * static_cast<double>(total_steps) - 1;    // PyTorch's; need not be a whole number
     const double first_lr = max_lr / div_factor;
-    if (at < peak) {
+    if (at <= peak && peak > 0) {
         const double fraction = at / peak;
         return {half_cosine(first_lr, max_lr, fraction), half_cosine(max_beta1, base_beta1, fraction)};
     }

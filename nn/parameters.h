@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/tensor.h"
@@ -33,7 +34,7 @@ class Parameters {
     explicit Parameters(M& module) {
         std::vector<Slot> slots;
         for_each(module, [&](const std::string& name, Tensor& tensor) { slots.push_back({name, &tensor}); });
-        adopt(slots);
+        adopt(std::move(slots));
     }
     Parameters(const Parameters&) = delete;    // two owners of one set of gradients would be a mistake
     Parameters& operator=(const Parameters&) = delete;
@@ -68,7 +69,7 @@ class Parameters {
         std::string name;
         Tensor* tensor;
     };
-    void adopt(const std::vector<Slot>& slots);
+    void adopt(std::vector<Slot> slots);
 
     std::vector<Parameter> list_;
     std::int64_t count_ = 0, decayed_ = 0;

@@ -80,7 +80,7 @@ struct MidBlock {
     std::vector<Attention> attentions;
 
     explicit MidBlock(const UNetConfig& config);
-    Tensor operator()(const Tensor& x, const Tensor& emb) const;
+    Tensor operator()(Tensor x, const Tensor& emb) const;
 
     template <class V>
     void visit(V& v) {
@@ -107,7 +107,7 @@ struct UpBlock {
     }
 };
 
-// x: (N, H, W, in_channels), H and W multiples of 2^(levels - 1). time: (N) f32, whatever number tells the network the
+// input: (N, H, W, in_channels), H and W multiples of 2^(levels - 1). time: (N) f32, whatever number tells the network the
 // noise level (¼ ln σ, t, …) → (N, H, W, out_channels). Weights are those of PyTorchInitialiser's GroupNorm and zero
 // otherwise until initialised (nn/init.h) or loaded (nn/checkpoint.h).
 struct UNet {
@@ -122,7 +122,7 @@ struct UNet {
 
     // Throws Error as UNetConfig::validate does.
     explicit UNet(const UNetConfig& unet_config);
-    Tensor operator()(const Tensor& x, const Tensor& time) const;
+    Tensor operator()(const Tensor& input, const Tensor& time) const;
 
     template <class V>
     void visit(V& v) {

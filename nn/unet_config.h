@@ -1,6 +1,7 @@
 // The architecture of a U-Net, as data.
 #pragma once
 
+#include <algorithm>
 #include <nlohmann/json_fwd.hpp>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,10 @@ struct UNetConfig {
     double freq_shift = 0;
 
     int levels() const { return static_cast<int>(channels.size()); }
+    // Of a level; one past either end, of its neighbour: what enters the first is conv_in's output, what enters the last
+    // from below is the middle's.
+    int channels_at(int level) const { return channels[static_cast<std::size_t>(std::clamp(level, 0, levels() - 1))]; }
+    bool attention_at(int level) const { return attention[static_cast<std::size_t>(level)]; }
     int time_width() const { return 4 * channels.front(); }
 
     // Throws Error, saying what is wrong, unless a U-Net can be built.

@@ -1,0 +1,83 @@
+#include "nn/init.h"
+
+#include <Eigen/QR>
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "engine/ops/copy/copy.h"
+#include "engine/ops/elementwise/elementwise.h"
+#include "nn/unet.h"
+
+namespace lull {
+
+namespace {
+
+// After a write that autograd does not see: values derived from the weights are stale.
+void written(Tensor& weight) { ++weight.storage()->version; }
+
+void fill_constant(Tensor& weight, float value) {
+    std::fill_n(weight.data<float>(), weight.elements(), value);
+    written(weight);
+}
+
+// Uniform in [-bound, bound).
+void fill_symmetric(Tensor& weight, double bound, const RandomStream& stream) {
+    copy((2 * random_uniform(weight.shape(), stream) - 1) * bound, weight);
+    written(weight);
+}
+
+}    // namespace
+
+void PyTorchInitialiser::fan_in_uniform(Tensor& weight, Tensor& bias) {
+    const double fan_in = static_cast<double>(weight.elements() / weight.size(0));
+    fill_symmetric(weight, 1 / std::sqrt(fan_in), next());
+    if (bias.defined()) fill_symmetric(bias, 1 / std::sqrt(fan_in), next());
+}
+
+void PyTorchInitialiser::operator()(const std::string&, Conv2d& layer) { fan_in_uniform(layer.weight, layer.bias); }
+void PyTorchInitialiser::operator()(const std::string&, Linear& layer) { fan_in_uniform(layer.weight, layer.bias); }
+
+void PyTorchInitialiser::operator()(const std::string&, GroupNorm& layer) {
+    number_ += 2;    // they have numbers like all parameters, and need none drawn
+    fill_constant(layer.weight, 1);
+    fill_constant(layer.bias, 0);
+}
+
+void PyTorchInitialiser::operator()(const std::string&, Embedding& layer) {
+    copy(random_normal(layer.weight.shape(), next()), layer.weight);
+    written(layer.weight);
+}
+
+void orthogonal(Tensor& weight, const RandomStream& stream) {
+    const std::int64_t rows = weight.size(0), columns = weight.elements() / rows;
+    const std::int64_t longer = std::max(rows, columns), shorter = std::min(rows, columns);
+    using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+    const Tensor gaussian = random_normal({longer, shorter}, stream, DType::f64);
+    const Eigen::HouseholderQR<Matrix> qr(Eigen::Map<const Matrix>(gaussian.data<double>(), longer, shorter));
+    Matrix q = qr.householderQ() * Matrix::Identity(longer, shorter);
+    for (Eigen::Index i = 0; i < shorter; ++i) {
+        if (qr.matrixQR()(i, i) < 0) q.col(i) *= -1;
+    }
+    const Matrix w = rows >= columns ? q : Matrix(q.transpose());
+    copy(from_values(std::span(w.data(), static_cast<std::size_t>(w.size())), weight.shape()), weight);
+    written(weight);
+}
+
+void initialise_lesson(UNet& unet, std::uint64_t seed) {
+    initialise_pytorch(unet, seed);
+    fill_constant(unet.conv_out.weight, 0);
+
+    const auto zero_conv2 = [](const std::string&, ResnetBlock& block) { fill_constant(block.conv2.weight, 0); };
+    for_each(unet.down_blocks, zero_conv2);
+    for_each(unet.up_blocks, zero_conv2);
+
+    // Streams of their own: one past all parameters' and on.
+    std::uint64_t number = parameters_of(unet).size();
+    for (DownBlock& block : unet.down_blocks) {
+        if (block.downsample) orthogonal(block.downsample->weight, {seed, Purpose::initialise, number++});
+    }
+}
+
+}    // namespace lull
