@@ -39,7 +39,7 @@ Sampler parse_sampler(std::string_view name) {
     });
     // Half of the letters must be right to call it a slip.
     const bool likely = 2 * edit_distance(name, *closest) <= closest->size();
-    const std::string hint = likely ? "; did you mean '" + std::string(*closest) + "'?" : ";";
+    const std::string hint = likely ? "; did you mean '" + std::string(*closest) + "'?" : std::string();
     std::string all;
     for (const std::string_view known : kNames) all += (all.empty() ? "" : ", ") + std::string(known);
     fail("sampler", "unknown sampler '", name, "'", hint, " (", all, ")");

@@ -21,11 +21,11 @@ namespace lull {
 // What a sampler needs to know about the run around it.
 struct Sampling {
     // Each image's own seed: its noise is a function of (seed, step) and of nothing else. Needed where noise is drawn.
-    std::vector<std::uint64_t> seeds;
+    std::vector<std::uint64_t> seeds{};
     // Called after each step with its number (from 0), the σ that was reached and x there. Returning false stops.
-    std::function<bool(int step, double sigma, const Tensor& x)> on_step;
+    std::function<bool(int step, double sigma, const Tensor& x)> on_step{};
     // Noise from elsewhere, instead of the seeds': (N, …) like x.
-    std::function<Tensor(const Tensor& x, int step)> step_noise;
+    std::function<Tensor(const Tensor& x, int step)> step_noise{};
 
     Tensor noise(const Tensor& x, int step) const;    // N(0, I), like x
     bool step_done(int step, double sigma, const Tensor& x) const { return !on_step || on_step(step, sigma, x); }
@@ -68,8 +68,8 @@ struct Slope {
 };
 
 struct LmsOptions {
-    int order = 4;                 // 1 to 4: how many slopes a step combines
-    std::vector<Slope> history;    // slopes from before sigmas[0], the latest last: the start is then of full order too
+    int order = 4;                   // 1 to 4: how many slopes a step combines
+    std::vector<Slope> history{};    // slopes from before sigmas[0], the latest last: the start is then of full order too
 };
 
 // Linear multistep (Adams–Bashforth on an uneven grid): the polynomial through the last `order` slopes, integrated over
