@@ -1,10 +1,12 @@
 // Checkpoints: one self-describing safetensors file for a model, and one more for resuming a run.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "engine/io/safetensors.h"
 #include "nn/module.h"
 #include "nn/optim.h"
 #include "nn/parameters.h"
@@ -23,10 +25,10 @@ enum class Weights { raw, ema };
 
 // Writes weights and EMA, with config (architecture, preconditioning, normalisation, …) as JSON under "config" in the
 // metadata, and lull's version beside it. The file appears under its name only when it is complete and on disk.
-void save_checkpoint(const std::string& path, const Parameters& parameters, const nlohmann::json& config);
+void save_checkpoint(const std::filesystem::path& path, const Parameters& parameters, const nlohmann::json& config);
 
 // Throws Error when the file cannot be read, is damaged, or has no config.
-Checkpoint read_checkpoint(const std::string& path);
+Checkpoint read_checkpoint(const std::filesystem::path& path);
 
 namespace detail {
 void load_parameter(Tensor& parameter, const std::string& name, const Checkpoint& checkpoint, Weights which);
@@ -40,12 +42,14 @@ void load_weights(M& module, const Checkpoint& checkpoint, Weights which = Weigh
              [&](const std::string& name, Tensor& parameter) { detail::load_parameter(parameter, name, checkpoint, which); });
 }
 
-// The rest of a run: weights, EMA and moments, the optimizer's state, and `position`: whatever else the caller needs to go
-// on (step, seed, place in the data). A run that is saved, restored and continued is bit for bit the run that was not.
-void save_training_state(const std::string& path, const Parameters& parameters, const AdamW& optimizer,
+// A run at rest: weights, EMA, moments, the optimizer's state, and `position`: whatever else the caller needs to go on
+// (step, seed, place in the data). One file, so that its parts cannot come from different steps. A run that is saved, restored
+// and continued is bit for bit the run that was not.
+void save_training_state(const std::filesystem::path& path, const Parameters& parameters, const AdamW& optimizer,
                          const nlohmann::json& position);
-// Fills parameters and optimizer, and returns position.
-nlohmann::json load_training_state(const std::string& path, Parameters& parameters, AdamW& optimizer);
+// Fills parameters and optimizer, and returns position. Throws Error as read_checkpoint and load_weights do; then the
+// parameters are half filled.
+nlohmann::json load_training_state(const std::filesystem::path& path, Parameters& parameters, AdamW& optimizer);
 
 // Images and filters between our layout, channels last, and PyTorch's: (N, H, W, C) ↔ (N, C, H, W), (O, kh, kw, C) ↔
 // (O, C, kh, kw). Tensors of another rank are left as they are.

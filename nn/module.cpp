@@ -6,33 +6,26 @@
 #include <span>
 #include <sstream>
 
+#include "engine/io/file.h"
+
 namespace lull {
 
 namespace {
 
 constexpr int kNameWidth = 36, kCountWidth = 12;
 
-// 15890753 → "15,890,753"
-std::string grouped(std::int64_t number) {
-    const std::string digits = std::to_string(number);
-    std::string result;
-    for (std::size_t i = 0; i < digits.size(); ++i) {
-        if (i > 0 && (digits.size() - i) % 3 == 0) result += ',';
-        result += digits[i];
-    }
-    return result;
-}
-
 // One line for a part and one for each part below it. parameters: its own; their names begin with `start` characters that
 // the lines above have shown.
 void print_part(std::ostream& out, std::string_view title, std::span<const NamedTensor> parameters, std::size_t start,
                 int depth) {
     const auto below = [&](const NamedTensor& p) { return p.name.find('.', start) != std::string::npos; };
-    const auto add = [](std::int64_t sum, const NamedTensor& p) { return sum + p.tensor.elements(); };
+    const auto add = [](std::uint64_t sum, const NamedTensor& p) {
+        return sum + static_cast<std::uint64_t>(p.tensor.elements());
+    };
     const std::string indented = std::string(static_cast<std::size_t>(2 * depth), ' ').append(title);
     std::ostringstream line;
     line << std::left << std::setw(kNameWidth) << indented << std::right << std::setw(kCountWidth)
-         << grouped(std::accumulate(parameters.begin(), parameters.end(), std::int64_t{0}, add));
+         << grouped(std::accumulate(parameters.begin(), parameters.end(), std::uint64_t{0}, add));
     for (const NamedTensor& p : parameters) {
         if (!below(p)) line << "  " << p.name.substr(start) << ' ' << p.tensor.shape();
     }

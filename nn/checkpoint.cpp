@@ -1,0 +1,104 @@
+#include "nn/checkpoint.h"
+
+#include <utility>
+#include <vector>
+
+#include "engine/io/file.h"
+#include "engine/ops/copy/copy.h"
+
+namespace lull {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr auto kEma = "ema.";
+
+// A flat buffer, and what stands before a parameter's name in a file.
+using NamedBuffer = std::pair<std::string, Tensor>;
+
+std::vector<NamedBuffer> model_buffers(const Parameters& p) { return {{"", p.weights}, {kEma, p.ema}}; }
+
+std::vector<NamedBuffer> training_buffers(const Parameters& p) {
+    return {{"", p.weights}, {kEma, p.ema}, {"first_moment.", p.first_moment}, {"second_moment.", p.second_moment}};
+}
+
+std::map<std::string, Tensor> named_tensors(const Parameters& parameters, const std::vector<NamedBuffer>& buffers) {
+    std::map<std::string, Tensor> tensors;
+    for (const auto& [prefix, buffer] : buffers) {
+        for (const Parameter& p : parameters.list()) {
+            tensors[prefix + p.name] = to_pytorch_layout(Parameters::slice(buffer, p));
+        }
+    }
+    return tensors;
+}
+
+// to ← the tensor of that name in the file's layout.
+void load(const std::map<std::string, Tensor>& tensors, const std::string& name, const Tensor& to) {
+    const auto found = tensors.find(name);
+    check(found != tensors.end(), "checkpoint", "there is no tensor '", name, "'");
+    const Tensor from = from_pytorch_layout(found->second);
+    check(from.shape() == to.shape(), "checkpoint", name, ": expected ", to_pytorch_layout(to).shape(), ", got ",
+          found->second.shape());
+    copy(from, to);
+    ++to.storage()->version;
+}
+
+json parsed(const std::filesystem::path& path, const SafetensorsFile& file, const std::string& key) {
+    const auto found = file.metadata.find(key);
+    check_file(found != file.metadata.end(), path, "expected '", key, "' in the metadata, as lull writes it");
+    json value = json::parse(found->second, nullptr, false);
+    check_file(!value.is_discarded(), path, "'", key, "' in the metadata is not JSON");
+    return value;
+}
+
+std::map<std::string, std::string> metadata(const std::string& key, const json& value) {
+    return {{key, value.dump()}, {"format", "pt"}, {"lull", LULL_VERSION}};
+}
+
+}    // namespace
+
+Tensor to_pytorch_layout(const Tensor& x) { return x.rank() == 4 ? x.detach().transpose(1, 3).transpose(2, 3).contiguous() : x; }
+
+Tensor from_pytorch_layout(const Tensor& x) {
+    return x.rank() == 4 ? x.detach().transpose(2, 3).transpose(1, 3).contiguous() : x;
+}
+
+void save_checkpoint(const std::filesystem::path& path, const Parameters& parameters, const json& config) {
+    save_safetensors(path, {named_tensors(parameters, model_buffers(parameters)), metadata("config", config)});
+}
+
+Checkpoint read_checkpoint(const std::filesystem::path& path) {
+    SafetensorsFile file = load_safetensors(path);
+    json config = parsed(path, file, "config");
+    return {std::move(config), std::move(file.tensors)};
+}
+
+void detail::load_parameter(Tensor& parameter, const std::string& name, const Checkpoint& checkpoint, Weights which) {
+    const bool averaged = which == Weights::ema && checkpoint.tensors.contains(kEma + name);
+    load(checkpoint.tensors, averaged ? kEma + name : name, parameter);
+}
+
+void save_training_state(const std::filesystem::path& path, const Parameters& parameters, const AdamW& optimizer,
+                         const json& position) {
+    const AdamW::State& state = optimizer.state;
+    const json all = {{"position", position},
+                      {"optimizer_steps", state.steps},
+                      {"beta1_power", state.beta1_power},
+                      {"beta2_power", state.beta2_power}};
+    save_safetensors(path, {named_tensors(parameters, training_buffers(parameters)), metadata("training", all)});
+}
+
+json load_training_state(const std::filesystem::path& path, Parameters& parameters, AdamW& optimizer) try {
+    const SafetensorsFile file = load_safetensors(path);
+    const json all = parsed(path, file, "training");
+    const AdamW::State state = {all.at("optimizer_steps"), all.at("beta1_power"), all.at("beta2_power")};
+    json position = all.at("position");
+    for (const auto& [prefix, buffer] : training_buffers(parameters)) {
+        for (const Parameter& p : parameters.list()) load(file.tensors, prefix + p.name, Parameters::slice(buffer, p));
+    }
+    optimizer.state = state;
+    return position;
+} catch (const json::exception& error) { fail_file(path, "'training' in the metadata is incomplete: ", error.what()); }
+
+}    // namespace lull
