@@ -1,0 +1,80 @@
+#include "nn/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "engine/error.h"
+
+namespace lull {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// Forward and backward passes of one step; gradients add up. Returns the mean loss.
+double accumulate_gradients(Parameters& parameters, const BatchLoss& loss, const TrainerOptions& options, std::int64_t step) {
+    std::vector<std::uint64_t> positions(static_cast<std::size_t>(options.batch));
+    double sum = 0;
+    parameters.begin_step();
+    for (std::int64_t pass = 0; pass < options.accumulate; ++pass) {
+        std::iota(positions.begin(), positions.end(),
+                  static_cast<std::uint64_t>((step * options.accumulate + pass) * options.batch));
+        const Tensor value = loss(positions);
+        value.backward();
+        sum += value.item();
+    }
+    parameters.finish_step();
+    return sum / static_cast<double>(options.accumulate);
+}
+
+void check_options(const TrainerOptions& options, const std::vector<Hook>& hooks) {
+    check(options.steps > 0 && options.batch > 0 && options.accumulate > 0, "train",
+          "expected steps, batch and accumulate > 0, got ", options.steps, ", ", options.batch, " and ", options.accumulate);
+    for (const Hook& hook : hooks) check(hook.every > 0, "train", "expected a hook's `every` > 0, got ", hook.every);
+}
+
+}    // namespace
+
+void train(Parameters& parameters, AdamW& optimizer, const BatchLoss& loss, const TrainerOptions& options,
+           const std::vector<Hook>& hooks) {
+    check_options(options, hooks);
+    for (std::int64_t step = options.first_step; step < options.steps; ++step) {
+        const auto start = Clock::now();
+        const double value = accumulate_gradients(parameters, loss, options, step);
+        check(std::isfinite(value), "train", "step ", step + 1, ": the loss is ", value, "; the weights of step ", step,
+              " are kept");
+
+        const Rate rate = options.schedule(step);
+        const double scale = 1 / static_cast<double>(options.accumulate);
+        const StepReport report = optimizer.step(parameters, rate, options.ema(step), scale);
+        check(report.applied, "train", "step ", step + 1, ": the gradient's norm is ", report.gradient_norm,
+              "; the weights of step ", step, " are kept");
+
+        const TrainedStep done{.step = step + 1,
+                               .steps = options.steps,
+                               .loss = value,
+                               .learning_rate = rate.learning_rate,
+                               .gradient_norm = report.gradient_norm,
+                               .seconds = seconds_since(start),
+                               .samples = static_cast<double>(options.batch * options.accumulate)};
+        for (const Hook& hook : hooks)
+            if (done.step % hook.every == 0 || done.step == done.steps) hook.run(done);
+    }
+}
+
+double seconds_per_step(Parameters& parameters, const BatchLoss& loss, const TrainerOptions& options) {
+    check_options(options, {});
+    std::vector<double> seconds;
+    for (int i = 0; i < 6; ++i) {
+        const auto start = Clock::now();
+        accumulate_gradients(parameters, loss, options, options.first_step);
+        if (i > 0) seconds.push_back(seconds_since(start));    // the first one fills the arena
+    }
+    std::sort(seconds.begin(), seconds.end());
+    return seconds[seconds.size() / 2];
+}
+
+}    // namespace lull
