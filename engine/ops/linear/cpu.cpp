@@ -1,0 +1,90 @@
+#include <algorithm>
+
+#include "engine/cpu/gemm.h"
+#include "engine/cpu/parallel.h"
+#include "engine/cpu/simd.h"
+#include "engine/ops/linear/kernels.h"
+
+namespace lull::cpu {
+
+namespace {
+
+// A sum over rows is cut into partial sums by the number of rows alone, so that threads share it where the output is
+// small, and its bits depend on the shape only.
+constexpr std::int64_t kRowsPerPartial = 1024, kMaxPartials = 16;
+
+std::int64_t partials_of(std::int64_t rows) { return std::clamp<std::int64_t>(rows / kRowsPerPartial, 1, kMaxPartials); }
+
+std::int64_t rows_of(const Tensor& x) { return x.size(-1) > 0 ? x.elements() / x.size(-1) : 0; }
+
+// target (+)= Σ_p partials[p] in ascending order. partials: (count, n).
+template <class T>
+void combine(const Tensor& partials, Into target) {
+    const std::int64_t count = partials.size(0), n = partials.size(1);
+    const T* const from = partials.data<T>();
+    T* const to = target.tensor.data<T>();
+    parallel_ranges(n, 1 << 14, [&](std::int64_t begin, std::int64_t end) {
+        if (!target.add) std::fill(to + begin, to + end, T(0));
+        for (std::int64_t p = 0; p < count; ++p)
+            for (std::int64_t i = begin; i < end; ++i) to[i] += from[p * n + i];
+    });
+}
+
+}    // namespace
+
+void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor y) {
+    with_compute_dtype("linear", x.dtype(), [&](auto type) {
+        using T = decltype(type);
+        const std::int64_t rows = rows_of(x), in = weight.size(1), out = weight.size(0);
+        parallel_gemm<T>(rows, out, in, {x.data<T>(), in}, {weight.data<T>(), in, true}, y.data<T>(), out,
+                         {.bias = bias.defined() ? bias.data<T>() : nullptr});
+    });
+}
+
+void linear_backward_input(const Tensor& weight, const Tensor& dy, Into dx) {
+    with_compute_dtype("linear", dy.dtype(), [&](auto type) {
+        using T = decltype(type);
+        const std::int64_t rows = rows_of(dy), in = weight.size(1), out = weight.size(0);
+        parallel_gemm<T>(rows, in, out, {dy.data<T>(), out}, {weight.data<T>(), in}, dx.tensor.data<T>(), in, {.add = dx.add});
+    });
+}
+
+void linear_backward_weight(const Tensor& x, const Tensor& dy, Into dweight) {
+    with_compute_dtype("linear", dy.dtype(), [&](auto type) {
+        using T = decltype(type);
+        const std::int64_t rows = rows_of(x), in = x.size(-1), out = dy.size(-1), count = partials_of(rows);
+        const T* const x_data = x.data<T>();
+        const T* const dy_data = dy.data<T>();
+        if (count == 1) {
+            parallel_gemm<T>(out, in, rows, {dy_data, out, true}, {x_data, in}, dweight.tensor.data<T>(), in,
+                             {.add = dweight.add});
+            return;
+        }
+        Tensor partials = empty({count, out * in}, x.dtype());
+        T* const sums = partials.data<T>();
+        parallel_for(count, [&](std::int64_t p) {
+            const std::int64_t begin = p * rows / count, end = (p + 1) * rows / count;
+            gemm<T>(out, in, end - begin, {dy_data + begin * out, out, true}, {x_data + begin * in, in}, sums + p * out * in, in);
+        });
+        combine<T>(partials, dweight);
+    });
+}
+
+void linear_backward_bias(const Tensor& dy, Into dbias) {
+    with_compute_dtype("linear", dy.dtype(), [&](auto type) {
+        using T = decltype(type);
+        const std::int64_t rows = rows_of(dy), out = dy.size(-1), count = partials_of(rows);
+        const T* const dy_data = dy.data<T>();
+        Tensor partials = empty({count, out}, dy.dtype());
+        T* const sums = partials.data<T>();
+        parallel_for(count, [&](std::int64_t p) {
+            T* const sum = sums + p * out;
+            std::fill_n(sum, out, T(0));
+            for (std::int64_t r = p * rows / count; r < (p + 1) * rows / count; ++r)
+                for (std::int64_t j = 0; j < out; ++j) sum[j] += dy_data[r * out + j];
+        });
+        combine<T>(partials, dbias);
+    });
+}
+
+}    // namespace lull::cpu
