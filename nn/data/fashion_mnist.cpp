@@ -1,0 +1,64 @@
+#include "nn/data/fashion_mnist.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "engine/io/file.h"
+#include "engine/io/idx.h"
+
+namespace lull {
+namespace {
+
+using Path = std::filesystem::path;
+
+constexpr const char* kDebianFolder = "/usr/share/datasets/fashion-mnist";
+
+Path folder_or_default(const Path& folder) {
+    if (!folder.empty()) return folder;
+    const char* const chosen = std::getenv("LULL_DATA");
+    return chosen && *chosen ? chosen : kDebianFolder;
+}
+
+// FOLDER/NAME.gz or FOLDER/NAME, whichever is there.
+Path find(const Path& folder, const std::string& name) {
+    const Path zipped = folder / (name + ".gz"), plain = folder / name;
+    return std::filesystem::exists(plain) && !std::filesystem::exists(zipped) ? plain : zipped;
+}
+
+Path images_of(const Path& folder, Split split) {
+    return find(folder, split == Split::train ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte");
+}
+
+Path labels_of(const Path& folder, Split split) {
+    return find(folder, split == Split::train ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte");
+}
+
+Tensor load(const Path& path) {
+    check_file(std::filesystem::exists(path), path,
+               "no such file; install Debian's package dataset-fashion-mnist, or name the folder ",
+               "that has Fashion-MNIST with LULL_DATA or --data");
+    return load_idx(path);
+}
+
+}    // namespace
+
+ImageDataset fashion_mnist(Split split, const Path& folder, int size) {
+    const Path where = folder_or_default(folder), images_path = images_of(where, split), labels_path = labels_of(where, split);
+    const Tensor images = load(images_path), labels = load(labels_path);
+    check_file(images.rank() == 3 && images.size(0) > 0, images_path, "expected images (N, H, W), got ", images.shape());
+    check_file(labels.shape() == Shape{images.size(0)}, labels_path, "expected ", images.size(0), " labels, got ",
+               labels.shape());
+    const ImageDataset data{.name = split == Split::train ? "Fashion-MNIST" : "Fashion-MNIST test set",
+                            .pixels = images.reshape({images.size(0), images.size(1), images.size(2), 1}),
+                            .labels = labels};
+    return data.padded(size);
+}
+
+bool has_fashion_mnist(const Path& folder) {
+    const Path where = folder_or_default(folder);
+    for (const Split split : {Split::train, Split::test})
+        if (!std::filesystem::exists(images_of(where, split)) || !std::filesystem::exists(labels_of(where, split))) return false;
+    return true;
+}
+
+}    // namespace lull

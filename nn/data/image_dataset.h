@@ -1,0 +1,57 @@
+// Images in memory, and the endless stream of them that training reads.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "engine/tensor.h"
+
+namespace lull {
+
+// Images as networks see them, with their labels.
+struct Batch {
+    Tensor images;    // f32 (B, H, W, C), in the data set's range
+    Tensor labels;    // i32 (B)
+};
+
+// Mean and standard deviation about it (σ_data), over all values of all images.
+struct Statistics {
+    double mean = 0, std = 1;
+};
+
+// Pictures and labels are kept as bytes; `low` and `high` are what the bytes 0 and 255 mean to a network. A value: padded
+// and range return changed copies (which share what they can).
+struct ImageDataset {
+    std::string name;
+    Tensor pixels;    // u8 (N, H, W, C)
+    Tensor labels;    // u8 (N)
+    double low = -1, high = 1;
+
+    std::int64_t size() const { return pixels.size(0); }
+
+    // Zero bytes (black) around every image, equally on both sides, up to size × size. Throws Error when an image is larger
+    // or the border would be uneven.
+    ImageDataset padded(std::int64_t size) const;
+    ImageDataset range(double low, double high) const;
+    ImageDataset first(std::int64_t count) const;    // the first images, at most all of them
+
+    Statistics statistics() const;    // exact: from a count of every byte
+
+    // Images indices[0], indices[1], …, each mirrored where flipped says so (empty: none is).
+    Batch gather(std::span<const std::int64_t> indices, std::span<const bool> flipped = {}) const;
+};
+
+// Position p of the stream is sample p % N of epoch p / N, and every epoch takes all N images once, in an order of its own.
+// A pure function of (seed, p): whatever the batch size, p is the same image, mirrored or not.
+struct TrainingStream {
+    std::uint64_t seed = 0;
+    bool flip = false;    // mirror left-right every second image, by chance
+
+    std::int64_t index(const ImageDataset& data, std::uint64_t position) const;
+    bool flipped(std::uint64_t position) const;
+    Batch batch(const ImageDataset& data, std::uint64_t position,
+                std::int64_t count) const;    // positions [position, position + count)
+};
+
+}    // namespace lull
