@@ -1,0 +1,39 @@
+#pragma once
+
+#include "engine/autograd.h"
+#include "engine/dispatch.h"
+
+namespace lull {
+
+enum class Unary { reciprocal, square, sqrt, exp, log, sin, cos, sigmoid, silu, tanh, relu, gelu };
+enum class Binary { add, subtract, multiply, divide };
+
+// y ← f(x). x, y: contiguous, any shape.
+LULL_KERNEL(unary_forward, (Unary kind, const Tensor& x, Tensor& y));
+// dx ← dy f'. saved: f's output where that is enough, else its input (saves_output says which).
+LULL_KERNEL(unary_backward, (Unary kind, const Tensor& saved, const Tensor& dy, Into dx));
+
+// y ← a x + b
+LULL_KERNEL(affine_forward, (const Tensor& x, double a, double b, Into y));
+
+LULL_KERNEL(clamp_forward, (const Tensor& x, double low, double high, Tensor& y));
+LULL_KERNEL(clamp_backward, (const Tensor& x, double low, double high, const Tensor& dy, Into dx));
+
+// y ← a ∘ b. a, b: contiguous tensors expanded to y's shape (stride 0 along broadcast axes); y: contiguous.
+LULL_KERNEL(binary_forward, (Binary kind, const Tensor& a, const Tensor& b, Into y));
+
+constexpr bool saves_output(Unary kind) {
+    switch (kind) {
+        case Unary::reciprocal:
+        case Unary::sqrt:
+        case Unary::exp:
+        case Unary::sigmoid:
+        case Unary::tanh:
+        case Unary::relu:
+            return true;
+        default:
+            return false;
+    }
+}
+
+}    // namespace lull
