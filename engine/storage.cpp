@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <new>
@@ -15,19 +16,25 @@ namespace {
 // In front of every block, so that releasing one needs no look-up.
 struct alignas(kAlignment) Header {
     std::size_t capacity;
+    std::size_t guarded_from;    // bytes from here to the capacity are kZoneByte; the capacity itself for no guard
 };
+
+constexpr int kUnwritten = 0xFF, kZoneByte = 0xA5;
 
 class Arena {
   public:
     ~Arena() { free_cached(); }
 
     void* allocate(std::size_t bytes) {
-        const std::size_t wanted = (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
         const std::lock_guard lock(mutex_);
+        const std::size_t zone = guards_ > 0 ? kAlignment : 0;
+        const std::size_t wanted = (std::max<std::size_t>(bytes, 1) + zone + kAlignment - 1) / kAlignment * kAlignment;
         Header* header = reuse(wanted);
         if (!header) header = from_system(wanted);
         use_.active += static_cast<std::int64_t>(header->capacity);
         use_.peak = std::max(use_.peak, use_.active);
+        header->guarded_from = header->capacity;
+        if (guards_ > 0) guard_block(header, bytes);
         return header + 1;
     }
 
@@ -35,6 +42,7 @@ class Arena {
         Header* header = static_cast<Header*>(block) - 1;
         const std::lock_guard lock(mutex_);
         use_.active -= static_cast<std::int64_t>(header->capacity);
+        if (is_damaged(header)) ++overruns_;
 #ifdef __SANITIZE_ADDRESS__
         std::free(header);    // never reused, so that AddressSanitizer sees what comes too late
 #else
@@ -60,7 +68,29 @@ class Arena {
         use_.peak = use_.active;
     }
 
+    std::int64_t overruns() {
+        const std::lock_guard lock(mutex_);
+        return overruns_;
+    }
+
+    void count_guards(int change) {
+        const std::lock_guard lock(mutex_);
+        guards_ += change;
+    }
+
   private:
+    static void guard_block(Header* header, std::size_t bytes) {
+        auto* block = reinterpret_cast<unsigned char*>(header + 1);
+        std::memset(block, kUnwritten, bytes);
+        std::memset(block + bytes, kZoneByte, header->capacity - bytes);
+        header->guarded_from = bytes;
+    }
+
+    static bool is_damaged(const Header* header) {
+        const auto* block = reinterpret_cast<const unsigned char*>(header + 1);
+        return !std::all_of(block + header->guarded_from, block + header->capacity, [](int byte) { return byte == kZoneByte; });
+    }
+
     // The smallest free block that is large enough, if the request fills three quarters of it.
     Header* reuse(std::size_t wanted) {
         const auto fit = free_.lower_bound(wanted);
@@ -80,12 +110,14 @@ class Arena {
             memory = std::aligned_alloc(kAlignment, sizeof(Header) + capacity);
         }
         check(memory != nullptr, "memory", "out of memory: ", capacity, " bytes wanted, ", use_.active, " in use");
-        return new (memory) Header{capacity};
+        return new (memory) Header{capacity, capacity};
     }
 
     std::mutex mutex_;
     std::multimap<std::size_t, Header*> free_;
     MemoryUse use_;
+    int guards_ = 0;
+    std::int64_t overruns_ = 0;
 };
 
 Arena& the_arena() {
@@ -101,6 +133,10 @@ void release(void* block) noexcept { the_arena().release(block); }
 MemoryUse use() { return the_arena().use(); }
 void reset_peak() { the_arena().reset_peak(); }
 void free_cached() { the_arena().free_cached(); }
+
+Guard::Guard() : overruns_before_(the_arena().overruns()) { the_arena().count_guards(1); }
+Guard::~Guard() { the_arena().count_guards(-1); }
+std::int64_t Guard::overruns() const { return the_arena().overruns() - overruns_before_; }
 }    // namespace arena
 
 Storage::Storage(std::size_t bytes) : data_(arena::allocate(bytes)), bytes_(bytes), borrowed_(false) {}

@@ -26,6 +26,21 @@ void release(void* block) noexcept;
 MemoryUse use();
 void reset_peak();
 void free_cached();
+
+// For tests. While one lives, every block begins as NaN (all bits set) and ends in a zone that must stay as it is: what
+// reads memory that nobody wrote, or writes beyond the end, shows. Overruns are noticed when a block is released.
+class Guard {
+  public:
+    Guard();
+    ~Guard();
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+
+    std::int64_t overruns() const;    // blocks found damaged since the guard was made
+
+  private:
+    std::int64_t overruns_before_;
+};
 }    // namespace arena
 
 // One block of an arena, or memory that someone else owns; shared by all views of it. `version` counts the writes made
