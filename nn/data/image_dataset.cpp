@@ -96,16 +96,14 @@ bool TrainingStream::flipped(std::uint64_t position) const {
     return flip && RandomStream{seed, Purpose::augment, position}.uniform() < 0.5;
 }
 
-Batch TrainingStream::batch(const ImageDataset& data, std::uint64_t position, std::int64_t count) const {
-    check(count >= 1, "batch", "expected at least one image, got ", count);
-    const auto length = static_cast<std::size_t>(count);
-    std::vector<std::int64_t> indices(length);
-    const auto mirrored = std::make_unique<bool[]>(length);    // vector<bool> has no elements to point at
-    for (std::size_t b = 0; b < length; ++b) {
-        indices[b] = index(data, position + b);
-        mirrored[b] = flipped(position + b);
+Batch TrainingStream::batch(const ImageDataset& data, std::span<const std::uint64_t> positions) const {
+    std::vector<std::int64_t> indices(positions.size());
+    const auto mirrored = std::make_unique<bool[]>(positions.size());    // vector<bool> has no elements to point at
+    for (std::size_t b = 0; b < positions.size(); ++b) {
+        indices[b] = index(data, positions[b]);
+        mirrored[b] = flipped(positions[b]);
     }
-    return data.gather(indices, {mirrored.get(), length});
+    return data.gather(indices, {mirrored.get(), positions.size()});
 }
 
 }    // namespace lull

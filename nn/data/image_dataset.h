@@ -50,8 +50,7 @@ struct TrainingStream {
 
     std::int64_t index(const ImageDataset& data, std::uint64_t position) const;
     bool flipped(std::uint64_t position) const;
-    Batch batch(const ImageDataset& data, std::uint64_t position,
-                std::int64_t count) const;    // positions [position, position + count)
+    Batch batch(const ImageDataset& data, std::span<const std::uint64_t> positions) const;
 };
 
 }    // namespace lull
