@@ -8,7 +8,8 @@ namespace lull {
 namespace {
 
 void check_type(const char* name, const Tensor& x) {
-    check(x.dtype() == DType::f32 || x.dtype() == DType::f64, name, "expected f32 or f64, got ", x, "; cast to f32 first");
+    check(x.defined() && (x.dtype() == DType::f32 || x.dtype() == DType::f64), name, "expected f32 or f64, got ", x,
+          "; cast to f32 first");
 }
 
 // The shape of a ∘ b.

@@ -18,7 +18,8 @@ struct Grouped {
 };
 
 Grouped grouped(const char* name, const Tensor& x, std::span<const int> axes) {
-    check(x.dtype() == DType::f32 || x.dtype() == DType::f64, name, "expected f32 or f64, got ", x, "; cast to f32 first");
+    check(x.defined() && (x.dtype() == DType::f32 || x.dtype() == DType::f64), name, "expected f32 or f64, got ", x,
+          "; cast to f32 first");
     std::array<bool, kMaxRank> reduced{};
     Shape kept = x.shape();
     for (const int axis : axes) {

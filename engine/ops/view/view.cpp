@@ -32,14 +32,7 @@ struct TransposeBackward {
 struct ExpandBackward {
     Shape shape;
     // An element that was repeated gathers the gradients of all its copies.
-    void backward(const Tensor& dy, Gradients& grad) {
-        if (shape.rank() == 0) return grad.give(0, sum(dy));
-        Tensor dx = dy;
-        for (int axis = 0; axis < dy.rank(); ++axis) {
-            if (shape[axis] != dy.size(axis)) dx = sum(dx, {axis});
-        }
-        grad.give(0, dx);
-    }
+    void backward(const Tensor& dy, Gradients& grad) { grad.give(0, sum_to(dy, shape)); }
 };
 
 struct ToBackward {
