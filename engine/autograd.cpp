@@ -63,13 +63,19 @@ Node& Gradients::input(int i) {
 Into Gradients::into(int i) {
     Node& target = input(i);
     if (!target.written_) {
-        if (!target.grad_.defined()) target.grad_ = empty(target.shape, target.dtype);
+        if (!target.grad_.defined()) {
+            target.grad_ = empty(target.shape, target.dtype);
+            target.own_ = true;
+        }
         target.written_ = true;
         return {target.grad_, false};
     }
     // What give() kept may be seen by others too: then the sum needs a buffer of its own.
     const bool shared = target.grad_.storage().use_count() > 1 || !target.grad_.is_contiguous();
-    if (shared && !target.fixed_) target.grad_ = target.grad_.clone();
+    if (shared && !target.fixed_ && !target.own_) {
+        target.grad_ = target.grad_.clone();
+        target.own_ = true;
+    }
     return {target.grad_, true};
 }
 
@@ -79,6 +85,7 @@ void Gradients::give(int i, const Tensor& grad) {
           target.shape, ", got ", grad);
     if (!target.written_ && !target.fixed_) {
         target.grad_ = grad;
+        target.own_ = false;
         target.written_ = true;
         return;
     }
@@ -111,6 +118,7 @@ Tensor& Tensor::requires_grad() {
 
 Tensor Tensor::grad() const {
     check(node_ && node_->is_leaf_, "grad", "only leaves keep their gradient: call requires_grad() before the computation");
+    node_->own_ = false;    // the caller reads it, too, from here on
     return node_->written_ ? node_->grad_ : Tensor();
 }
 

@@ -41,6 +41,7 @@ struct Node {
 
     Tensor grad_;             // what the consumers have given so far; a leaf's is where the user reads it
     bool written_ = false;    // grad_ holds values
+    bool own_ = false;        // grad_ was made by into(): no one else reads it, and several kernels' arguments may name it
     bool fixed_ = false;      // grad_ is a slice of a larger buffer: it is written to, never replaced
     bool is_leaf_ = false;
     bool done_ = false;    // backward has passed
@@ -62,7 +63,8 @@ class Gradients {
     bool needs(int i) const { return node_.inputs[static_cast<std::size_t>(i)] != nullptr; }
 
     // Where the gradient of input i goes: contiguous, of the input's shape. A parameter's slice of the flat gradient
-    // buffer, the buffer that another consumer has filled, or a fresh one.
+    // buffer, the buffer that another consumer has filled, or a fresh one. Two inputs that are one tensor get the same
+    // place: the one asked for first is to be written first, the other added.
     Into into(int i);
 
     // Hands over a gradient that already exists, or adds it to what other consumers gave. Kept without a copy where it

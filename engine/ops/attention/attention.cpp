@@ -15,8 +15,8 @@ struct AttentionBackward {
 
     void backward(const Tensor& dout, Gradients& grad) {
         const auto wanted = [&](int i) { return grad.needs(i) ? grad.into(i) : Into{}; };
-        dispatch(dout, cpu::attention_backward, cuda::attention_backward)(q, k, v, heads, out, lse, dout, wanted(0), wanted(1),
-                                                                          wanted(2));
+        const Into dq = wanted(0), dk = wanted(1), dv = wanted(2);    // in this order: two may be one place
+        dispatch(dout, cpu::attention_backward, cuda::attention_backward)(q, k, v, heads, out, lse, dout, dq, dk, dv);
     }
 };
 
