@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/cpu/parallel.h"
+#include "engine/cpu/partial_sums.h"
 
 namespace lull::cpu {
 namespace {
@@ -351,11 +352,7 @@ void Convolution<T>::sum_weights(const T* partials, std::int64_t count, T* dweig
 
 template <class T>
 void Convolution<T>::sum_bias(const T* partials, std::int64_t count, T* dbias, bool add) const {
-    for (std::int64_t o = 0; o < shape_.out_channels; ++o) {
-        T sum = partials[bias_offset() + o];
-        for (std::int64_t i = 1; i < count; ++i) sum += partials[i * gradient_size() + bias_offset() + o];
-        dbias[o] = add ? dbias[o] + sum : sum;
-    }
+    sum_partials(partials + bias_offset(), count, gradient_size(), shape_.out_channels, dbias, add);
 }
 
 template class Convolution<float>;

@@ -81,7 +81,4 @@ class Convolution {
     std::vector<Pass> backward_;
 };
 
-// A sum over a batch is made of this many partial sums, of neighbouring images each: a function of the batch size alone.
-inline std::int64_t partial_sums(std::int64_t images) { return std::clamp<std::int64_t>(images, 1, 16); }
-
 }    // namespace lull::cpu

@@ -160,17 +160,24 @@ V vsilu(V x) {
     return hn::Mul(x, vsigmoid(x));
 }
 
-// The derivative of silu: s (1 + x (1 - s)), s = sigmoid(x). With e = e^-|x|, the larger of s and 1 - s is 1 / (1 + e) and
-// the smaller e times that: nothing cancels but the sum itself, at its zero x = -1.28.
+// silu(x), and its derivative s (1 + x (1 - s)), s = sigmoid(x). With e = e^-|x|, the larger of s and 1 - s is 1 / (1 + e)
+// and the smaller e times that: nothing cancels but the sum itself, at its zero x = -1.28.
 template <class V>
-V vsilu_derivative(V x) {
+V vsilu_and_derivative(V x, V& derivative) {
     const hn::DFromV<V> d;
     const V one = hn::Set(d, hn::TFromV<V>(1));
     const V e = vexp(hn::Neg(hn::Abs(x)));
     const V larger = hn::Div(one, hn::Add(one, e)), smaller = hn::Mul(e, larger);
     const auto negative = hn::Lt(x, hn::Zero(d));
     const V s = hn::IfThenElse(negative, smaller, larger), one_minus_s = hn::IfThenElse(negative, larger, smaller);
-    return hn::Mul(s, hn::MulAdd(x, one_minus_s, one));
+    derivative = hn::Mul(s, hn::MulAdd(x, one_minus_s, one));
+    return hn::Mul(x, s);
+}
+template <class V>
+V vsilu_derivative(V x) {
+    V derivative;
+    vsilu_and_derivative(x, derivative);
+    return derivative;
 }
 
 // tanh |x| = w / (w + 2) with w = e^{2|x|} - 1 = 2^n (e^r - 1) + (2^n - 1), which keeps small x accurate.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/cpu/parallel.h"
+#include "engine/cpu/partial_sums.h"
 #include "engine/cpu/scratch.h"
 #include "engine/ops/conv2d/kernels.h"
 

@@ -1,0 +1,38 @@
+#include "engine/ops/group_norm/group_norm.h"
+
+#include "engine/ops/group_norm/kernels.h"
+
+namespace lull {
+
+namespace {
+
+// The derivation stands in engine/cpu/group_norm.h.
+struct GroupNormBackward {
+    Tensor x, weight, bias, statistics;
+    GroupNormOptions options;
+
+    void backward(const Tensor& dy, Gradients& grad) {
+        const auto wanted = [&](int i) { return grad.needs(i) ? grad.into(i) : Into{}; };
+        dispatch(dy, cpu::group_norm_backward, cuda::group_norm_backward)(x, weight, bias, statistics, options, dy, wanted(0),
+                                                                          wanted(1), wanted(2));
+    }
+};
+
+}    // namespace
+
+Tensor group_norm(const Tensor& x_any, const Tensor& weight_any, const Tensor& bias_any, const GroupNormOptions& options) {
+    check(x_any.rank() >= 2 && x_any.is_floating(), "group_norm", "expected a floating x (N, …, C), got ", x_any);
+    const std::int64_t C = x_any.size(-1);
+    check(options.groups >= 1 && C % options.groups == 0, "group_norm", "expected groups that divide the ", C, " channels, got ",
+          options.groups);
+    for (const Tensor& t : {weight_any, bias_any}) {
+        check(t.defined() && t.shape() == Shape{C} && t.dtype() == x_any.dtype(), "group_norm", "expected weight and bias ",
+              x_any.dtype(), " (", C, ",), got ", t);
+    }
+    const Tensor x = x_any.contiguous(), weight = weight_any.contiguous(), bias = bias_any.contiguous();
+    const Tensor y = empty(x.shape(), x.dtype()), statistics = empty({x.size(0), options.groups, 2}, x.dtype());
+    dispatch(x, cpu::group_norm_forward, cuda::group_norm_forward)(x, weight, bias, options, y, statistics);
+    return recording(x, weight, bias) ? record<GroupNormBackward>(y, {x, weight, bias}, x, weight, bias, statistics, options) : y;
+}
+
+}    // namespace lull
