@@ -1,0 +1,104 @@
+#include "diffusion/preconditioner.h"
+
+#include <doctest/doctest.h>
+
+#include "diffusion/denoiser.h"
+#include "diffusion/gaussian_mixture.h"
+#include "engine/random.h"
+
+namespace lull {
+namespace {
+
+constexpr double kLevels[] = {0.002, 0.05, 0.3, 0.6636, 1, 7, 80};
+
+Tensor zero_network(const Tensor& x, const Tensor&) { return zeros_like(x); }
+
+}    // namespace
+
+TEST_CASE("EDM's weight cancels the output scale at every noise level") {
+    const EdmPreconditioner edm{.sigma_data = 0.6636};
+    for (const double sigma : kLevels) CHECK(edm.weight(sigma) * sq(edm.c_out(sigma)) == doctest::Approx(1).epsilon(1e-14));
+}
+
+TEST_CASE("EDM's coefficients have the values of Table 1") {
+    const EdmPreconditioner edm{.sigma_data = 0.5};
+    // σ = 1.2 makes √(σ² + σ_d²) = 1.3.
+    CHECK(edm.c_skip(1.2) == doctest::Approx(0.25 / 1.69).epsilon(1e-14));
+    CHECK(edm.c_out(1.2) == doctest::Approx(0.6 / 1.3).epsilon(1e-14));
+    CHECK(edm.c_in(1.2) == doctest::Approx(1 / 1.3).epsilon(1e-14));
+    CHECK(edm.weight(1.2) == doctest::Approx(1.69 / 0.36).epsilon(1e-14));
+    CHECK(edm.c_noise(1.2) == doctest::Approx(0.045580389198488).epsilon(1e-12));
+}
+
+TEST_CASE("the course's time input is sigma itself") {
+    const EdmPreconditioner edm{.time_input = TimeInput::sigma};
+    CHECK(edm.c_noise(80.0) == 80);
+    CHECK(edm.c_noise(full({2, 1, 1, 1}, 80)).values() == std::vector<double>{80, 80});
+}
+
+TEST_CASE("the coefficients of a tensor of noise levels are those of its numbers") {
+    const EdmPreconditioner edm{.sigma_data = 0.6636};
+    const Tensor sigma = from_values(kLevels, {7, 1, 1, 1}, DType::f64);
+    const auto agree = [&](const Tensor& tensor, auto formula) {
+        CHECK(tensor.shape() == sigma.shape());
+        const std::vector<double> values = tensor.values();
+        for (std::size_t i = 0; i < values.size(); ++i) CHECK(values[i] == doctest::Approx(formula(kLevels[i])).epsilon(1e-14));
+    };
+    agree(edm.c_skip(sigma), [&](double s) { return edm.c_skip(s); });
+    agree(edm.c_out(sigma), [&](double s) { return edm.c_out(s); });
+    agree(edm.c_in(sigma), [&](double s) { return edm.c_in(s); });
+    agree(edm.c_noise(sigma), [&](double s) { return edm.c_noise(s); });
+    agree(edm.weight(sigma), [&](double s) { return edm.weight(s); });
+}
+
+TEST_CASE("a network that answers 0 makes the exact denoiser of one Gaussian") {
+    // The best linear denoiser is c_skip's whole purpose; with the mean taken out it holds about any mean.
+    const EdmPreconditioner edm{.sigma_data = 0.7, .mean = -0.5};
+    const GaussianMixture gaussian({{.weight = 1, .mean = {-0.5, -0.5, -0.5}, .std = 0.7}});
+    const Tensor x = random_normal({4, 1, 3, 1}, {.seed = 1}, DType::f64);
+    const Denoiser D = denoiser(zero_network, edm);
+    for (const double sigma : kLevels) {
+        const std::vector<double> ours = D(x, sigma).values(), exact = gaussian.denoise(x, sigma).values();
+        for (std::size_t i = 0; i < ours.size(); ++i) CHECK(ours[i] == doctest::Approx(exact[i]).epsilon(1e-13));
+    }
+}
+
+TEST_CASE("the network sees scaled images and one number per image") {
+    const EdmPreconditioner edm{.sigma_data = 0.5, .mean = 0.25};
+    const Tensor x = full({2, 3, 4, 1}, 1.55);
+    const Network network = [](const Tensor& in, const Tensor& c_noise) {
+        CHECK(in.shape() == Shape{2, 3, 4, 1});
+        CHECK(in.values()[0] == doctest::Approx(1).epsilon(1e-6));    // (1.55 - 0.25) / 1.3
+        CHECK(c_noise.shape() == Shape{2});
+        CHECK(c_noise.values()[1] == doctest::Approx(0.0455804).epsilon(1e-6));
+        return zeros_like(in);
+    };
+    denoise(network, edm, x, 1.2);
+    denoise(network, edm, x, full({2, 1, 1, 1}, 1.2));
+}
+
+TEST_CASE("images may have noise levels of their own") {
+    const EdmPreconditioner edm{.sigma_data = 0.5};
+    const Network network = [](const Tensor& in, const Tensor& c_noise) { return in * c_noise.reshape({-1, 1, 1, 1}); };
+    const Tensor x = random_normal({2, 3, 3, 1}, {.seed = 2}, DType::f64);
+    const std::vector<double> both = denoise(network, edm, x, from_values({0.1, 7}, {2, 1, 1, 1}, DType::f64)).values();
+    const std::vector<double> low = denoise(network, edm, x, 0.1).values(), high = denoise(network, edm, x, 7.0).values();
+    for (std::size_t i = 0; i < both.size(); ++i) CHECK(both[i] == doctest::Approx(i < 9 ? low[i] : high[i]).epsilon(1e-13));
+}
+
+TEST_CASE("a denoiser records nothing for gradients, denoise does") {
+    Tensor weight = scalar(2);
+    weight.requires_grad();
+    const Network network = [&](const Tensor& in, const Tensor&) { return weight * in; };
+    const Tensor x = ones({1, 2, 2, 1});
+    CHECK(!denoiser(network, EdmPreconditioner{})(x, 1).has_gradient());
+    CHECK(denoise(network, EdmPreconditioner{}, x, 1.0).has_gradient());
+}
+
+TEST_CASE("a network that changes the shape is an error, not a broadcast") {
+    const Network network = [](const Tensor& in, const Tensor&) { return zeros({in.size(0), 1, 1, 1}); };
+    CHECK_THROWS_WITH_AS(denoise(network, EdmPreconditioner{}, ones({2, 3, 3, 1}), 1.0),
+                         "[denoiser] expected a network output of shape (2, 3, 3, 1), got f32 (2, 1, 1, 1)", Error);
+}
+
+}    // namespace lull
