@@ -33,7 +33,7 @@ struct TrainerOptions {
     std::int64_t batch = 64;        // samples per pass
     std::int64_t accumulate = 1;    // passes per step, whose gradients are averaged: a batch larger than memory
     LrSchedule schedule = Constant{1e-3};
-    EmaDecay ema;
+    EmaDecay ema{};
 };
 
 // One step, after it was made.

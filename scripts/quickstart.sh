@@ -6,29 +6,28 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/common.sh"
 
-# has OPTION ARGUMENTS...: whether OPTION or OPTION=VALUE is among the arguments.
-has() {
-  local option=$1 argument
-  shift
-  for argument in "$@"; do [[ $argument == "$option" || $argument == "$option="* ]] && return 0; done
-  return 1
-}
-
-if has --help "$@" || has -h "$@"; then
+if [[ " $* " == *" --help "* || " $* " == *" -h "* ]]; then
   sed -n '2,4s/^# //p' "${BASH_SOURCE[0]}"
+  echo "Without options: 1,300 steps of 64 images. build/lull train --help lists the others."
   exit
 fi
-has --outdir "$@" && die "quickstart.sh chooses the folder of its runs; to choose one, use build/lull train"
-
-train=(--preset s16)
-has --steps "$@" || has --minutes "$@" || train+=(--steps 1300)
-has --batch "$@" || train+=(--batch 64)
 
 install_missing
 build lull
 
-number=1
-while [ -e "$root/runs/quickstart-$number" ]; do number=$((number + 1)); done
-run=$root/runs/quickstart-$number
-"$root/build/lull" train "${train[@]}" --outdir "$run" "$@"
-"$root/build/lull" sample "$run" --sampler heun --steps 18 --seeds 0-63
+folder=()
+if [[ " $* " != *" --outdir"* ]]; then
+  number=1
+  while [ -e "$root/runs/quickstart-$number" ]; do number=$((number + 1)); done
+  folder=(--outdir "$root/runs/quickstart-$number")
+fi
+# Both commands show their progress on stderr and print where their result is.
+run=$("$root/build/lull" train "${folder[@]}" "$@")
+grid=$("$root/build/lull" sample "$run" --sampler heun --steps 18 --seeds 0-63)
+cat << END
+
+64 images that the network made:  $grid
+What it drew while it learned:    $run/samples/
+Its loss, step by step:           $run/loss.png
+More images from it:              $root/build/lull sample $run --seeds 64-127
+END
