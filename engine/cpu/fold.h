@@ -35,12 +35,12 @@ struct Plus {
 struct Larger {
     static constexpr double kStart = -std::numeric_limits<double>::infinity();
     double operator()(double a, double b) const { return b > a || std::isnan(b) ? b : a; }
-    Wide operator()(Wide a, Wide b) const { return hn::IfThenElse(hn::Or(hn::Gt(b, a), hn::Ne(b, b)), b, a); }
+    Wide operator()(Wide a, Wide b) const { return hn::IfThenElse(hn::Or(hn::Gt(b, a), hn::IsNaN(b)), b, a); }
 };
 struct Smaller {
     static constexpr double kStart = std::numeric_limits<double>::infinity();
     double operator()(double a, double b) const { return b < a || std::isnan(b) ? b : a; }
-    Wide operator()(Wide a, Wide b) const { return hn::IfThenElse(hn::Or(hn::Lt(b, a), hn::Ne(b, b)), b, a); }
+    Wide operator()(Wide a, Wide b) const { return hn::IfThenElse(hn::Or(hn::Lt(b, a), hn::IsNaN(b)), b, a); }
 };
 
 // f(x[i]…) for i in [0, n), folded. f takes and returns Wide. Four accumulators hide the latency of an addition.

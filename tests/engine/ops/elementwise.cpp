@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/support/message.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -38,13 +39,6 @@ void run_unary(const char* name, Tensor (*f)(const Tensor&), double low, double 
     run({name,
          [f](const Inputs& in) { return f(in[0]); },
          {.shapes = kShapes, .golden = golden, .low = low, .high = high, .tolerance = tolerance}});
-}
-
-std::string message_of(const std::function<void()>& f) {
-    try {
-        f();
-    } catch (const Error& error) { return error.what(); }
-    return "no error";
 }
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();

@@ -1,0 +1,35 @@
+#include "engine/ops/embedding/embedding.h"
+
+#include <doctest/doctest.h>
+
+#include "tests/support/message.h"
+#include "tests/support/op_case.h"
+
+using namespace lull;
+using namespace lull::test;
+
+TEST_CASE("embedding looks rows up and adds their gradients up") {
+    const Tensor index = from_values({4, 0, 4, 1, 4, 0}, {2, 3}, DType::i64);    // row 4 thrice, rows 2 and 3 never
+    const auto look_up = [index](const Inputs& in) { return embedding(in[0], in.size() > 1 ? in[1] : index); };
+    run({"embedding", look_up, {.shapes = {{{5, 3}}, {{5, 64}}, {{7, 1}}}, .golden = "embedding"}});
+}
+
+TEST_CASE("an index of any shape and integer type") {
+    const Tensor table = from_values({0, 1, 10, 11, 20, 21}, {3, 2});
+    const Tensor one = embedding(table, from_values({2}, {}, DType::i32));
+    CHECK(one.shape() == Shape{2});
+    CHECK(one.values() == std::vector<double>{20, 21});
+    const Tensor turned = from_values({0, 1, 2, 1}, {2, 2}, DType::i64).transpose(0, 1);
+    CHECK(embedding(table, turned).values() == std::vector<double>{0, 1, 20, 21, 10, 11, 10, 11});
+    CHECK(embedding(table, empty({0, 4}, DType::i64)).shape() == Shape{0, 4, 2});
+}
+
+TEST_CASE("embedding refuses indices outside the table") {
+    const Tensor table = ones({3, 2});
+    CHECK(message_of([&] {
+              embedding(table, from_values({0, 3}, {2}, DType::i64));
+          }) == "[embedding] expected indices in [0, 3), got 3");
+    CHECK_THROWS_AS(embedding(table, from_values({-1}, {1}, DType::i32)), Error);
+    CHECK_THROWS_AS(embedding(table, from_values({1}, {1})), Error);
+    CHECK_THROWS_AS(embedding(ones({3}), from_values({1}, {1}, DType::i64)), Error);
+}
