@@ -20,6 +20,8 @@ struct AttentionBlockOptions {
 };
 
 // y = x + out(attention(q(n), k(n), v(n))), n = GroupNorm(x), every pixel a token. x: (N, H, W, C) → the same shape.
+// groups and heads divide C. Keeps q, k, v, what attention gave, and the logarithms of its softmaxes' denominators
+// (N, heads, H·W); GroupNorm is computed again in backward.
 Tensor attention_block(const Tensor& x, const AttentionBlockWeights& weights, const AttentionBlockOptions& options);
 
 // The same function composed of ordinary operations: the reference in tests, and the path for f64.
