@@ -1,0 +1,66 @@
+#include "apps/lull/options.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <sstream>
+
+#include "engine/did_you_mean.h"
+#include "engine/threads.h"
+
+namespace lull {
+namespace {
+
+template <class T>
+std::optional<T> parse(const std::string& text) {
+    T value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+ValueCheck number_that(const std::string& wanted, const std::function<bool(double)>& holds) {
+    return [=](const std::string& text) {
+        const auto value = parse<double>(text);
+        return value && holds(*value) ? std::string() : "expected " + wanted + ", got '" + text + "'";
+    };
+}
+
+std::string written(double value) {
+    std::ostringstream text;
+    text << value;
+    return text.str();
+}
+
+}    // namespace
+
+ValueCheck whole_number(std::int64_t least, std::int64_t most) {
+    return [=](const std::string& text) {
+        const auto value = parse<std::int64_t>(text);
+        if (value && *value >= least && *value <= most) return std::string();
+        return "expected a whole number, at least " + std::to_string(least) + ", got '" + text + "'";
+    };
+}
+
+ValueCheck number_at_least(double least) {
+    return number_that("a number, at least " + written(least), [=](double value) { return value >= least; });
+}
+
+ValueCheck number_above(double bound) {
+    return number_that("a number above " + written(bound), [=](double value) { return value > bound && std::isfinite(value); });
+}
+
+ValueCheck number_in(double least, double below) {
+    return number_that("a number from " + written(least) + " to below " + written(below),
+                       [=](double value) { return value >= least && value < below; });
+}
+
+void MachineOptions::apply() const {
+    constexpr std::array<std::string_view, 2> kDevices{"cpu", "cuda"};
+    check_usage(device == "cpu" || device == "cuda", "--device", "unknown device '", device, "'", did_you_mean(device, kDevices));
+    if (device == "cuda") throw Error("--device cuda: this build has no CUDA");
+    if (threads > 0) set_thread_count(threads);
+}
+
+}    // namespace lull
