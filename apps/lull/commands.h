@@ -1,6 +1,8 @@
 // The subcommands of lull: each adds itself, with its options and the function that runs it.
 #pragma once
 
+#include "apps/lull/options.h"
+
 namespace CLI {
 class App;
 }
@@ -9,5 +11,12 @@ namespace lull {
 
 void add_train_command(CLI::App& app);
 void add_sample_command(CLI::App& app);
+
+// --threads, --device, --quiet, of every subcommand.
+void add_machine_options(CLI::App& app, MachineOptions& options);
+
+// Parses the command line and runs what it asks for. Errors are one line on standard error. Returns the exit status: 0, 1
+// when something failed, 2 when the command line is wrong.
+int run_command(int argc, const char* const* argv);
 
 }    // namespace lull

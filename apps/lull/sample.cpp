@@ -1,9 +1,112 @@
 #include <CLI/CLI.hpp>
+#include <array>
+#include <iostream>
+#include <memory>
 
 #include "apps/lull/commands.h"
+#include "apps/lull/sampling.h"
+#include "apps/lull/seeds.h"
+#include "engine/did_you_mean.h"
 
 namespace lull {
+namespace {
 
-void add_sample_command(CLI::App& app) { app.add_subcommand("sample", "Make images with a trained model"); }
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  lull sample runs/fashion-mnist-s16-001                              64 images: Heun, 18 steps, averaged weights\n"
+    "  lull sample runs/ten --sampler ancestral --steps 50 --seeds 0-7,12  nine images\n"
+    "  lull sample runs/ten --S-churn 40 --S-min 0.05 --S-max 50 --S-noise 1.003 --steps 256\n"
+    "  lull sample runs/ten --seeds 0-9999 --save images.safetensors       raw images, (N, C, H, W) f32";
+
+// What comes as text and becomes something else.
+struct SampleText {
+    SampleSettings settings;
+    std::string seeds = "0-63", sampler = "heun", weights = "ema";
+
+    SampleSettings parsed() const {
+        constexpr std::array<std::string_view, 2> kWeights{"ema", "raw"};
+        SampleSettings s = settings;
+        s.seeds = reading("--seeds", [&] { return parse_seeds(seeds); });
+        s.plan.choice.sampler = reading("--sampler", [&] { return parse_sampler(sampler); });
+        check_usage(weights == "ema" || weights == "raw", "--weights", "unknown weights '", weights, "'",
+                    did_you_mean(weights, kWeights));
+        s.weights = weights == "raw" ? Weights::raw : Weights::ema;
+        return s;
+    }
+};
+
+void add_model_options(CLI::App& app, SampleText& text) {
+    app.add_option("model", text.settings.model, "a run's folder, or a checkpoint")->type_name("RUN|FILE")->required();
+    app.add_option("--weights", text.weights, "ema (averaged) or raw")->type_name("NAME")->capture_default_str()->group("Model");
+}
+
+void add_sampler_options(CLI::App& app, SampleText& text) {
+    const std::string group = "Sampler (sigma in units of the data's range)", churn = "Heun's noise (churn), for --sampler heun";
+    SamplingPlan& plan = text.settings.plan;
+    const auto number = [&](const char* flag, double& value, const ValueCheck& check, const char* help,
+                            const std::string& where) {
+        app.add_option(flag, value, help)->type_name("X")->check(check)->capture_default_str()->group(where);
+    };
+    app.add_option("--sampler", text.sampler, "euler, ancestral, heun or lms")
+        ->type_name("NAME")
+        ->capture_default_str()
+        ->group(group);
+    app.add_option("--steps", plan.steps, "steps; heun evaluates the network twice in each but the last")
+        ->type_name("N")
+        ->check(whole_number(1, 1'000'000))
+        ->capture_default_str()
+        ->group(group);
+    number("--sigma-min", plan.sigma_min, number_above(0), "lowest noise level before 0", group);
+    number("--sigma-max", plan.sigma_max, number_above(0), "highest noise level, where images start", group);
+    number("--rho", plan.rho, number_above(0), "how much the steps crowd at low noise; 1: evenly spaced", group);
+    number("--eta", plan.choice.ancestral.eta, number_at_least(0), "of ancestral: 0 adds no noise, 1 as much as DDPM", group);
+    app.add_option("--order", plan.choice.lms.order, "of lms: how many slopes a step combines, 1 to 4")
+        ->type_name("N")
+        ->check(whole_number(1, 4))
+        ->capture_default_str()
+        ->group(group);
+    number("--S-churn", plan.choice.heun.s_churn, number_at_least(0), "noise added over all steps; 0: none", churn);
+    number("--S-min", plan.choice.heun.s_tmin, number_at_least(0), "lowest sigma with churn", churn);
+    number("--S-max", plan.choice.heun.s_tmax, number_at_least(0), "highest sigma with churn", churn);
+    number("--S-noise", plan.choice.heun.s_noise, number_above(0), "standard deviation of the added noise", churn);
+}
+
+void add_output_options(CLI::App& app, SampleText& text) {
+    const std::string group = "Images";
+    SampleSettings& s = text.settings;
+    app.add_option("--seeds", text.seeds, "one image each; numbers and ranges such as 0-7,12")
+        ->type_name("LIST")
+        ->capture_default_str()
+        ->group(group);
+    app.add_option("--batch", s.batch, "images at a time; changes the memory needed, not the images")
+        ->type_name("N")
+        ->check(whole_number(1, 1 << 20))
+        ->capture_default_str()
+        ->group(group);
+    app.add_option("--outdir", s.outdir, "folder of the picture samples-SAMPLER-STEPS-seeds-LIST.png (default: the run's)")
+        ->type_name("DIR")
+        ->group(group);
+    app.add_option("--save", s.save, "also write the raw images, (N, C, H, W) f32, as \"images\" in this safetensors file")
+        ->type_name("FILE")
+        ->group(group);
+    app.add_option("--scale", s.scale, "size of an image's pixel in the picture")
+        ->type_name("N")
+        ->check(whole_number(1, 64))
+        ->capture_default_str()
+        ->group(group);
+}
+
+}    // namespace
+
+void add_sample_command(CLI::App& app) {
+    const auto text = std::make_shared<SampleText>();
+    CLI::App& sample = *app.add_subcommand("sample", "Draw images from a trained model");
+    sample.footer(kExamples);
+    add_model_options(sample, *text);
+    add_sampler_options(sample, *text);
+    add_output_options(sample, *text);
+    add_machine_options(sample, text->settings.machine);
+    sample.final_callback([text] { std::cout << sample_model(text->parsed()).string() << '\n'; });
+}
 
 }    // namespace lull

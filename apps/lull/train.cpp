@@ -1,9 +1,127 @@
 #include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
 
 #include "apps/lull/commands.h"
+#include "apps/lull/training.h"
 
 namespace lull {
+namespace {
 
-void add_train_command(CLI::App& app) { app.add_subcommand("train", "Train a model on a data set"); }
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  lull train                                    S16 on Fashion-MNIST, 1,300 steps, into runs/fashion-mnist-s16-001\n"
+    "  lull train --minutes 10 --outdir runs/ten     as many steps as ten minutes hold\n"
+    "  lull train --preset m32 --batch 512 --lr 1e-2 the large network\n"
+    "The folder gets config.json, log.jsonl, loss.png, samples/, checkpoint.safetensors and training_state.safetensors;\n"
+    "lull sample FOLDER draws from it.";
+
+void add_model_options(CLI::App& app, TrainSettings& s) {
+    const std::string group = "Model and data";
+    app.add_option("--preset", s.preset, "network: s16 (0.9 M parameters), m32 (15.9 M, attention), tiny (for trials)")
+        ->type_name("NAME")
+        ->capture_default_str()
+        ->group(group);
+    app.add_option("--data", s.data,
+                   "folder with Fashion-MNIST's four files (default: LULL_DATA, then Debian's dataset-fashion-mnist)")
+        ->type_name("DIR")
+        ->group(group);
+    app.add_flag("--xflip", s.flip, "mirror images left-right by chance")->group(group);
+    app.add_flag("--center", s.center, "take the data's mean out of what the network sees")->group(group);
+    app.add_option("--outdir", s.outdir, "folder of the run, new or empty (default: runs/fashion-mnist-PRESET-NNN)")
+        ->type_name("DIR")
+        ->group(group);
+}
+
+void add_length_options(CLI::App& app, TrainSettings& s) {
+    const std::string group = "Length";
+    auto* steps = app.add_option("--steps", s.steps, "steps of the optimizer")
+                      ->type_name("N")
+                      ->check(whole_number(1))
+                      ->capture_default_str()
+                      ->group(group);
+    app.add_option("--minutes", s.minutes,
+                   "train this long instead: the first seconds measure the speed, then the number of steps is fixed")
+        ->type_name("M")
+        ->check(number_above(0))
+        ->excludes(steps)
+        ->group(group);
+    app.add_option("--batch", s.batch, "images per pass")
+        ->type_name("N")
+        ->check(whole_number(1, 1 << 20))
+        ->capture_default_str()
+        ->group(group);
+    app.add_option("--accumulate", s.accumulate, "passes per step, whose gradients are averaged")
+        ->type_name("N")
+        ->check(whole_number(1, 1 << 20))
+        ->capture_default_str()
+        ->group(group);
+}
+
+void add_optimizer_options(CLI::App& app, TrainSettings& s) {
+    const std::string group = "Optimizer (AdamW, one-cycle: rate up over 30% of the steps, then down; beta1 .95 -> .85 -> .95)";
+    const auto number = [&](const char* flag, double& value, const ValueCheck& check, const char* text) {
+        app.add_option(flag, value, text)->type_name("X")->check(check)->capture_default_str()->group(group);
+    };
+    number("--lr", s.learning_rate, number_above(0), "highest learning rate");
+    number("--eps", s.eps, number_above(0), "AdamW's epsilon");
+    number("--beta2", s.beta2, number_in(0, 1), "AdamW's beta2");
+    number("--weight-decay", s.weight_decay, number_at_least(0), "decoupled weight decay of matrices and filters");
+    number("--clip", s.clip, number_above(0), "longest gradient (global norm)");
+    number("--ema", s.ema, number_in(0, 1), "decay per step of the averaged weights, after a warm-up");
+}
+
+void add_noise_options(CLI::App& app, TrainSettings& s) {
+    const std::string group = "Noise (EDM; sigma in units of the data's range, [-1, 1])";
+    const auto any = number_at_least(-100);
+    app.add_option("--P-mean", s.noise_level.mean, "mean of ln sigma")
+        ->type_name("X")
+        ->check(any)
+        ->capture_default_str()
+        ->group(group);
+    app.add_option("--P-std", s.noise_level.std, "standard deviation of ln sigma")
+        ->type_name("X")
+        ->check(number_above(0))
+        ->capture_default_str()
+        ->group(group);
+    app.add_option("--sigma-data", s.sigma_data, "the data's standard deviation (default: measured)")
+        ->type_name("X")
+        ->check(number_above(0))
+        ->group(group);
+}
+
+void add_run_options(CLI::App& app, TrainSettings& s) {
+    const std::string group = "Run";
+    app.add_option("--seed", s.seed, "of weights, order and noise")
+        ->type_name("N")
+        ->check(whole_number(0))
+        ->capture_default_str()
+        ->group(group);
+    app.add_option("--sample-every", s.sample_every,
+                   "steps between sample grids and checkpoints (default: a round number, five to twelve of them)")
+        ->type_name("N")
+        ->check(whole_number(1))
+        ->group(group);
+    app.add_option("--sample-count", s.sample_count, "images in each grid; 0: no grids")
+        ->type_name("N")
+        ->check(whole_number(0, 4096))
+        ->capture_default_str()
+        ->group(group);
+    add_machine_options(app, s.machine);
+}
+
+}    // namespace
+
+void add_train_command(CLI::App& app) {
+    const auto settings = std::make_shared<TrainSettings>();
+    CLI::App& train = *app.add_subcommand("train", "Train a model on Fashion-MNIST");
+    train.footer(kExamples);
+    add_model_options(train, *settings);
+    add_length_options(train, *settings);
+    add_optimizer_options(train, *settings);
+    add_noise_options(train, *settings);
+    add_run_options(train, *settings);
+    train.final_callback([settings] { std::cout << train_model(*settings).string() << '\n'; });
+}
 
 }    // namespace lull

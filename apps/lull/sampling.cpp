@@ -1,0 +1,69 @@
+#include "apps/lull/sampling.h"
+
+#include <iostream>
+#include <map>
+#include <system_error>
+
+#include "apps/lull/model.h"
+#include "apps/lull/progress.h"
+#include "apps/lull/run_folder.h"
+#include "apps/lull/seeds.h"
+#include "engine/io/file.h"
+#include "engine/io/safetensors.h"
+
+namespace lull {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+void check_plan(const SampleSettings& s) {
+    check_usage(!s.seeds.empty(), "--seeds", "expected at least one seed");
+    check_usage(s.plan.sigma_min < s.plan.sigma_max, "--sigma-min", "expected less than --sigma-max ", s.plan.sigma_max, ", got ",
+                s.plan.sigma_min);
+    const HeunOptions& heun = s.plan.choice.heun;
+    check_usage(heun.s_tmin <= heun.s_tmax, "--S-min", "expected at most --S-max ", heun.s_tmax, ", got ", heun.s_tmin);
+}
+
+// samples-heun-18-seeds-0-63.png
+std::string picture_name(const SampleSettings& s) {
+    std::string seeds = format_seeds(s.seeds);
+    if (seeds.size() > 40)
+        seeds = seeds.substr(0, seeds.find_first_of(",-")) + "-and-" + std::to_string(s.seeds.size() - 1) + "-more";
+    return "samples-" + std::string(name_of(s.plan.choice.sampler)) + '-' + std::to_string(s.plan.steps) + "-seeds-" + seeds +
+           ".png";
+}
+
+}    // namespace
+
+fs::path sample_model(const SampleSettings& settings) {
+    settings.machine.apply();
+    check_plan(settings);
+    const fs::path checkpoint = find_checkpoint(settings.model);
+    // What stands in the way is better known before the work than after it.
+    check_file(settings.save.empty() || !fs::exists(settings.save), settings.save, "exists; choose another name for --save");
+    const fs::path folder = settings.outdir.empty() ? checkpoint.parent_path() : settings.outdir;
+    std::error_code error;
+    if (!folder.empty()) fs::create_directories(folder, error);
+    check_file(!error, folder, "cannot make this folder: ", error.message());
+
+    const Model model = load_model(checkpoint, settings.weights);
+    const auto count = std::ssize(settings.seeds);
+    const std::int64_t batches = (count + settings.batch - 1) / settings.batch;
+    Tensor images;
+    {
+        Progress progress(std::cerr, progress_style(settings.machine.quiet), "sampler step", batches * settings.plan.steps);
+        images = generate(model.denoiser(), model.config.image(), settings.seeds, settings.plan, settings.batch,
+                          [&](std::int64_t done) { progress.update(done, std::to_string(count) + " images"); });
+    }
+    if (!settings.save.empty()) save_safetensors(settings.save, {{{"images", to_pytorch_layout(images)}}, {}});
+
+    auto text = describe(settings.plan, settings.seeds);
+    text["Model"] = checkpoint.string();
+    text["Weights"] = settings.weights == Weights::ema ? "ema" : "raw";
+    const fs::path picture = free_path(folder / picture_name(settings));
+    write_grid(picture, images, model.config.black, model.config.white, text, settings.scale);
+    return picture;
+}
+
+}    // namespace lull

@@ -1,0 +1,68 @@
+#include "apps/lull/training_log.h"
+
+#include <algorithm>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "apps/lull/loss_plot.h"
+#include "engine/io/file.h"
+#include "engine/io/png.h"
+
+namespace lull {
+
+using nlohmann::json;
+
+namespace {
+
+// 2026-01-31T12:00:00Z
+std::string utc_now() {
+    const std::time_t now = std::time(nullptr);
+    std::tm utc{};
+    gmtime_r(&now, &utc);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    return text;
+}
+
+}    // namespace
+
+JsonLines::JsonLines(const std::filesystem::path& path) : path_(path), file_(path) {
+    check_file(file_.is_open(), path_, "cannot write this file");
+}
+
+void JsonLines::write(const json& object) {
+    file_ << object.dump() << std::endl;
+    check_file(file_.good(), path_, "cannot write; is the disk full?");
+}
+
+TrainingLog::TrainingLog(const std::filesystem::path& folder, json first_line) : folder_(folder), lines_(folder / "log.jsonl") {
+    first_line["start"] = utc_now();
+    lines_.write(first_line);
+}
+
+void TrainingLog::add(const TrainedStep& step) {
+    losses_.push_back(step.loss);
+    seconds_ += step.seconds;
+    // A running mean that follows the last ten steps or so.
+    const double latest = step.seconds / step.samples;
+    seconds_per_sample_ = losses_.size() == 1 ? latest : 0.9 * seconds_per_sample_ + 0.1 * latest;
+    lines_.write({{"step", step.step},
+                  {"loss", step.loss},
+                  {"loss_smoothed", smoothed_loss()},
+                  {"lr", step.learning_rate},
+                  {"grad_norm", step.gradient_norm},
+                  {"images_per_second", step.samples / step.seconds},
+                  {"seconds", seconds_}});
+}
+
+void TrainingLog::draw() const { write_png(folder_ / "loss.png", {plot_loss(losses_, kWindow), {{"Software", "lull"}}}); }
+
+double TrainingLog::smoothed_loss() const {
+    const std::size_t count = std::min(losses_.size(), kWindow);
+    return std::accumulate(losses_.end() - static_cast<std::ptrdiff_t>(count), losses_.end(), 0.0) / static_cast<double>(count);
+}
+
+double TrainingLog::samples_per_second() const { return 1 / seconds_per_sample_; }
+
+}    // namespace lull
