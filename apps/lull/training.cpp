@@ -120,7 +120,7 @@ UNet Run::initialised(const UNetConfig& config, std::uint64_t seed) {
 
 Tensor Run::loss(Positions positions) const {
     const TrainingStream stream{.seed = settings_.seed, .flip = settings_.flip};
-    const Tensor y = stream.batch(data_, positions.front(), std::ssize(positions)).images;
+    const Tensor y = stream.batch(data_, positions).images;
     const NoisyImages noisy = add_noise(y, settings_.noise_level, settings_.seed, positions);
     return edm_loss(std::cref(unet_), model_.edm, y, noisy).loss;
 }
