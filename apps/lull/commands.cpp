@@ -18,18 +18,26 @@ int complain(const std::string& message, int status) {
     return status;
 }
 
-// "unknown option '--stpes'; did you mean '--steps'?"
+// "; did you mean '--steps'?", or nothing.
+std::string hint(const std::string& given, const std::vector<std::string>& known) {
+    const std::vector<std::string_view> names(known.begin(), known.end());
+    const std::string_view nearest = nearest_name(given, names);
+    return nearest.empty() ? std::string() : "; did you mean '" + std::string(nearest) + "'?";
+}
+
+// What is wrong with arguments that nothing took.
 std::string unknown_argument(const CLI::App& app) {
     const std::vector<std::string> extras = app.remaining(true);
-    if (extras.empty()) return "unknown argument";
-    const std::string& given = extras.front();
-    std::vector<std::string> names;
-    for (const CLI::App* sub : app.get_subcommands())
-        for (const CLI::Option* option : sub->get_options()) names.push_back(option->get_name());
-    const std::vector<std::string_view> views(names.begin(), names.end());
-    const std::string_view nearest = nearest_name(given, views);
-    const std::string hint = nearest.empty() ? std::string() : "; did you mean '" + std::string(nearest) + "'?";
-    return (given.starts_with('-') ? "unknown option '" : "unexpected argument '") + given + "'" + hint;
+    const std::vector<CLI::App*> chosen = app.get_subcommands();
+    std::vector<std::string> known;
+    if (extras.empty()) return "expected a command: train or sample (lull --help)";
+    if (chosen.empty()) {
+        for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
+        return "unknown command '" + extras.front() + "'" + hint(extras.front(), known) + " (train, sample)";
+    }
+    for (const CLI::Option* option : chosen.front()->get_options()) known.push_back(option->get_name());
+    return (extras.front().starts_with('-') ? "unknown option '" : "unexpected argument '") + extras.front() + "'" +
+           hint(extras.front(), known);
 }
 
 }    // namespace
@@ -49,7 +57,9 @@ int run_command(int argc, const char* const* argv) {
     app.set_version_flag("--version", "lull " LULL_VERSION);
     app.require_subcommand(1);
     app.get_formatter()->column_width(28);
-    app.footer("lull COMMAND --help says more. Start: lull train");
+    app.footer(
+        "lull COMMAND --help says more.\n"
+        "Example: lull train && lull sample runs/fashion-mnist-s16-001");
     add_train_command(app);
     add_sample_command(app);
     try {

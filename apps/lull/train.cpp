@@ -35,16 +35,15 @@ void add_model_options(CLI::App& app, TrainSettings& s) {
 
 void add_length_options(CLI::App& app, TrainSettings& s) {
     const std::string group = "Length";
-    auto* steps = app.add_option("--steps", s.steps, "steps of the optimizer")
-                      ->type_name("N")
-                      ->check(whole_number(1))
-                      ->capture_default_str()
-                      ->group(group);
+    app.add_option("--steps", s.steps, "steps of the optimizer")
+        ->type_name("N")
+        ->check(whole_number(1))
+        ->capture_default_str()
+        ->group(group);
     app.add_option("--minutes", s.minutes,
                    "train this long instead: the first seconds measure the speed, then the number of steps is fixed")
         ->type_name("M")
         ->check(number_above(0))
-        ->excludes(steps)
         ->group(group);
     app.add_option("--batch", s.batch, "images per pass")
         ->type_name("N")
@@ -121,7 +120,11 @@ void add_train_command(CLI::App& app) {
     add_optimizer_options(train, *settings);
     add_noise_options(train, *settings);
     add_run_options(train, *settings);
-    train.final_callback([settings] { std::cout << train_model(*settings).string() << '\n'; });
+    train.final_callback([settings, &train] {
+        check_usage(train.count("--steps") == 0 || train.count("--minutes") == 0, "--minutes",
+                    "excludes --steps; give one of them");
+        std::cout << train_model(*settings).string() << '\n';
+    });
 }
 
 }    // namespace lull

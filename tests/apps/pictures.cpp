@@ -1,0 +1,95 @@
+#include <doctest/doctest.h>
+#include <cmath>
+#include <sstream>
+
+#include "apps/lull/canvas.h"
+#include "apps/lull/loss_plot.h"
+#include "apps/lull/progress.h"
+#include "apps/lull/training.h"
+
+using namespace lull;
+
+namespace {
+
+double pixel(const Tensor& pixels, std::int64_t x, std::int64_t y, std::int64_t channel) {
+    return pixels.slice(0, y, y + 1).slice(1, x, x + 1).slice(2, channel, channel + 1).item();
+}
+
+}    // namespace
+
+TEST_CASE("a line covers the pixels under it and half of those at its edge") {
+    Canvas canvas(9, 9, {1, 1, 1});
+    canvas.line(0, 4.5, 9, 4.5, 2, {0, 0, 0});    // from y = 3.5 to 5.5
+    const Tensor pixels = canvas.pixels();
+    CHECK(pixels.shape() == Shape{9, 9, 3});
+    CHECK(pixel(pixels, 4, 4, 0) == 0);
+    CHECK(pixel(pixels, 4, 3, 0) == doctest::Approx(127.5).epsilon(0.01));
+    CHECK(pixel(pixels, 4, 5, 1) == doctest::Approx(127.5).epsilon(0.01));
+    CHECK(pixel(pixels, 4, 2, 0) == 255);
+}
+
+TEST_CASE("lines and text that reach over the edge are cut off there") {
+    Canvas canvas(8, 8, {1, 1, 1});
+    canvas.line(-50, -50, 50, 50, 3, {0, 0, 0});
+    canvas.text(-3, 5, "loss 0.1", {0, 0, 0}, 2);
+    CHECK(pixel(canvas.pixels(), 3, 3, 2) == 0);
+}
+
+TEST_CASE("the smoothed loss is the mean over a trailing window") {
+    const std::vector<double> values{1, 2, 3, 4};
+    CHECK(trailing_mean(values, 2) == std::vector<double>{1, 1.5, 2.5, 3.5});
+    CHECK(trailing_mean(values, 10) == std::vector<double>{1, 1.5, 2, 2.5});
+}
+
+TEST_CASE("any losses make a picture: one, equal ones, zeros, many") {
+    for (const std::vector<double>& losses :
+         {std::vector<double>{0.5}, {1, 1, 1}, {0, 0}, {1e-9, 1e9}, std::vector<double>(3000, 0.2)})
+        CHECK(plot_loss(losses, 100).dtype() == DType::u8);
+}
+
+TEST_CASE("durations are written as clocks write them") {
+    CHECK(format_duration(7) == "0:07");
+    CHECK(format_duration(187.4) == "3:07");
+    CHECK(format_duration(3765) == "1:02:45");
+}
+
+TEST_CASE("without a terminal, progress is whole lines, and the last step is always told") {
+    std::ostringstream out;
+    {
+        Progress progress(out, ProgressStyle::lines, "step", 3);
+        for (int i = 1; i <= 3; ++i) progress.update(i, "loss 0.5");
+    }
+    CHECK(out.str() == "step 3/3  loss 0.5  took 0:00\n");
+}
+
+TEST_CASE("on a terminal, progress draws over its own line and ends it") {
+    std::ostringstream out;
+    {
+        Progress progress(out, ProgressStyle::bar, "step", 2);
+        progress.update(1, "a longer text");
+        progress.note("a note");
+        progress.update(2, "short");
+    }
+    const std::string text = out.str();
+    CHECK(text.find("\r[========>       ] step 1/2  a longer text") == 0);
+    CHECK(text.find("a note\n") != std::string::npos);
+    CHECK(text.find("\r[================] step 2/2  short  took 0:00\n") != std::string::npos);
+}
+
+TEST_CASE("silent progress says nothing") {
+    std::ostringstream out;
+    {
+        Progress progress(out, ProgressStyle::silent, "step", 1);
+        progress.note("a note");
+        progress.update(1, "");
+    }
+    CHECK(out.str().empty());
+}
+
+TEST_CASE("sample grids come at round intervals, five to twelve of them") {
+    CHECK(round_interval(1300) == 200);
+    CHECK(round_interval(480) == 50);
+    CHECK(round_interval(3) == 1);
+    CHECK(round_interval(1) == 1);
+    CHECK(round_interval(100000) == 20000);
+}

@@ -1,0 +1,141 @@
+#include "nn/trainer.h"
+
+#include <doctest/doctest.h>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "engine/ops/elementwise/elementwise.h"
+#include "engine/ops/linear/linear.h"
+#include "engine/ops/mse/mse.h"
+#include "engine/random.h"
+#include "nn/module.h"
+
+using namespace lull;
+
+namespace {
+
+// y = x wᵀ + b, of which the loss asks w = (2, -3), b = 1.
+struct Line {
+    Tensor weight = zeros({1, 2}), bias = zeros({1});
+    template <class V>
+    void visit(V& v) {
+        v("weight", weight);
+        v("bias", bias);
+    }
+};
+
+struct Task {
+    Line line;
+    Parameters parameters{line};
+    AdamW optimizer{{.eps = 1e-8}};
+    std::vector<std::uint64_t> seen;
+
+    Tensor loss(Positions positions) {
+        seen.insert(seen.end(), positions.begin(), positions.end());
+        std::vector<double> inputs, targets;
+        for (const std::uint64_t p : positions) {
+            const RandomStream stream{1, Purpose::data, p};
+            const double a = stream.normal(0), b = stream.normal(1);
+            inputs.insert(inputs.end(), {a, b});
+            targets.push_back(2 * a - 3 * b + 1);
+        }
+        const auto n = static_cast<std::int64_t>(positions.size());
+        return mse(linear(from_values(inputs, {n, 2}), line.weight, line.bias), from_values(targets, {n, 1}));
+    }
+    BatchLoss batch_loss() {
+        return [this](Positions positions) { return loss(positions); };
+    }
+    std::vector<double> weights() const { return parameters.weights.values(); }
+};
+
+}    // namespace
+
+TEST_CASE("training brings the loss down and calls each hook when it is due") {
+    Task task;
+    std::vector<double> losses;
+    std::vector<std::int64_t> every_four;
+    train(task.parameters, task.optimizer, task.batch_loss(), {.steps = 150, .batch = 16, .schedule = Constant{0.1}},
+          {{.every = 1, .run = [&](const TrainedStep& s) { losses.push_back(s.loss); }},
+           {.every = 40, .run = [&](const TrainedStep& s) { every_four.push_back(s.step); }}});
+    REQUIRE(losses.size() == 150);
+    CHECK(losses.back() < 1e-3 * losses.front());
+    CHECK(every_four == std::vector<std::int64_t>{40, 80, 120, 150});
+    CHECK(task.line.bias.item() == doctest::Approx(1).epsilon(0.05));
+}
+
+TEST_CASE("steps read the training stream without gaps") {
+    Task task;
+    train(task.parameters, task.optimizer, task.batch_loss(), {.steps = 3, .batch = 4, .accumulate = 2});
+    REQUIRE(task.seen.size() == 24);
+    for (std::uint64_t p = 0; p < 24; ++p) CHECK(task.seen[p] == p);
+}
+
+TEST_CASE("two accumulated passes make the step of one batch of both") {
+    Task whole, halves;
+    train(whole.parameters, whole.optimizer, whole.batch_loss(), {.steps = 5, .batch = 8, .schedule = Constant{0.1}});
+    train(halves.parameters, halves.optimizer, halves.batch_loss(),
+          {.steps = 5, .batch = 4, .accumulate = 2, .schedule = Constant{0.1}});
+    const auto a = whole.weights(), b = halves.weights();
+    // The same sums in another order: f32 rounding, once per step.
+    for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == doctest::Approx(b[i]).epsilon(1e-5));
+}
+
+TEST_CASE("a loss that is not finite stops the run at its step and leaves the weights of the step before") {
+    Task task, reference;
+    std::int64_t last = 0;
+    const auto breaks = [&](Positions positions) {
+        const Tensor loss = task.loss(positions);
+        return positions.front() == 3 * 4 ? loss * std::numeric_limits<double>::quiet_NaN() : loss;
+    };
+    std::string message;
+    try {
+        train(task.parameters, task.optimizer, breaks, {.steps = 10, .batch = 4},
+              {{.every = 1, .run = [&](const TrainedStep& s) { last = s.step; }}});
+    } catch (const Error& error) { message = error.what(); }
+    CHECK(message.find("step 4: the loss is ") != std::string::npos);
+    CHECK(message.find("the weights of step 3 are kept") != std::string::npos);
+    CHECK(message.find('\n') == std::string::npos);
+    CHECK(last == 3);
+    train(reference.parameters, reference.optimizer, reference.batch_loss(), {.steps = 3, .batch = 4});
+    CHECK(task.weights() == reference.weights());
+}
+
+TEST_CASE("a gradient that is not finite stops the run and changes nothing") {
+    Task task;
+    // The loss is finite; its gradient, 1e30 · 1e30 in f32, is not.
+    const auto steep = [&](Positions positions) { return task.loss(positions) * 0.0 + task.line.bias.reshape({}) * 1e30 * 1e30; };
+    const auto before = task.weights();
+    CHECK_THROWS_AS(train(task.parameters, task.optimizer, steep, {.steps = 2, .batch = 4}), Error);
+    CHECK(task.weights() == before);
+}
+
+TEST_CASE("a run that starts at a later step goes on in the stream and in the schedule") {
+    Task task;
+    std::vector<double> rates;
+    train(task.parameters, task.optimizer, task.batch_loss(),
+          {.steps = 6,
+           .first_step = 4,
+           .batch = 2,
+           .schedule =
+               [](std::int64_t step) {
+                   return Rate{1e-3 * double(step), {}};
+               }},
+          {{.every = 1, .run = [&](const TrainedStep& s) { rates.push_back(s.learning_rate); }}});
+    CHECK(rates == std::vector<double>{4e-3, 5e-3});
+    CHECK(task.seen == std::vector<std::uint64_t>{8, 9, 10, 11});
+}
+
+TEST_CASE("measuring the speed learns nothing") {
+    Task task;
+    const auto before = task.weights();
+    CHECK(seconds_per_step(task.parameters, task.batch_loss(), {.steps = 1, .batch = 4}) > 0);
+    CHECK(task.weights() == before);
+}
+
+TEST_CASE("the trainer refuses no steps and empty batches") {
+    Task task;
+    CHECK_THROWS_AS(train(task.parameters, task.optimizer, task.batch_loss(), {.steps = 0}), Error);
+    CHECK_THROWS_AS(train(task.parameters, task.optimizer, task.batch_loss(), {.batch = 0}), Error);
+    CHECK_THROWS_AS(train(task.parameters, task.optimizer, task.batch_loss(), {.accumulate = 0}), Error);
+}
