@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "engine/cpu/parallel.h"
-#include "engine/cpu/partial_sums.h"
 
 namespace lull::cpu {
 namespace {
@@ -313,24 +312,23 @@ void Convolution<T>::backward_weights(const T* x, const T* dy, T* partial) const
 }
 
 template <class T>
-void Convolution<T>::backward_bias(const T* dy, T* partial) const {
+void Convolution<T>::backward_bias(const T* dy, T* sum) const {
     const PaddedLayout<T> layout = gradient();
     const Tag<T> d;
     for (std::int64_t o = 0; o < layout.channels; o += lanes<T>()) {
-        T* const sum_at = partial + bias_offset() + o;
-        Vec<T> sum = hn::Load(d, sum_at);
+        Vec<T> total = hn::Load(d, sum + o);
         for (std::int64_t i = 0; i < layout.height; ++i) {
             const T* row = dy + o / lanes<T>() * layout.block_pitch() + layout.offset(layout.top + i, layout.left);
             Vec<T> row_sum = hn::Zero(d);
             for (std::int64_t j = 0; j < layout.width; ++j) row_sum = hn::Add(row_sum, hn::Load(d, row + j * lanes<T>()));
-            sum = hn::Add(sum, row_sum);
+            total = hn::Add(total, row_sum);
         }
-        hn::Store(sum, d, sum_at);
+        hn::Store(total, d, sum + o);
     }
 }
 
 template <class T>
-void Convolution<T>::sum_weights(const T* partials, std::int64_t count, T* dweight, bool add) const {
+void Convolution<T>::sum_weights(const T* partials, std::int64_t count, std::int64_t pitch, T* dweight, bool add) const {
     const std::int64_t O = shape_.out_channels, C = shape_.channels, taps = shape_.taps();
     const std::int64_t out_padded = padded(O), channels_padded = padded(C);
     parallel_ranges(O, lanes<T>(), [&](std::int64_t begin, std::int64_t end) {
@@ -339,7 +337,7 @@ void Convolution<T>::sum_weights(const T* partials, std::int64_t count, T* dweig
                 const T* from = partials + (tap * channels_padded + c) * out_padded + begin;
                 alignas(64) T sum[lanes<T>()];
                 Vec<T> total = hn::Load(Tag<T>(), from);
-                for (std::int64_t i = 1; i < count; ++i) total = hn::Add(total, hn::Load(Tag<T>(), from + i * gradient_size()));
+                for (std::int64_t i = 1; i < count; ++i) total = hn::Add(total, hn::Load(Tag<T>(), from + i * pitch));
                 hn::Store(total, Tag<T>(), sum);
                 for (std::int64_t o = begin; o < end; ++o) {
                     T& to = dweight[(o * taps + tap) * C + c];
@@ -348,11 +346,6 @@ void Convolution<T>::sum_weights(const T* partials, std::int64_t count, T* dweig
             }
         }
     });
-}
-
-template <class T>
-void Convolution<T>::sum_bias(const T* partials, std::int64_t count, T* dbias, bool add) const {
-    sum_partials(partials + bias_offset(), count, gradient_size(), shape_.out_channels, dbias, add);
 }
 
 template class Convolution<float>;

@@ -47,14 +47,16 @@ class Convolution {
     // dx (+)= the gradient. dy: padded; dx: (H, W, C).
     void backward_data(const T* dy, T* dx, bool add) const;
 
-    // Gradients of weight and bias gather in a partial sum of gradient_size() elements: [tap][C padded][O padded], then
-    // [O padded]. The caller fills it with zeros, adds images one after the other, and adds up the partial sums.
+    // Gradients of weight and bias gather in a partial sum of gradient_size() elements: [tap][C padded][O padded], then the
+    // bias [O padded] at bias_offset(). The caller fills it with zeros, adds images one after the other, and adds up the
+    // partial sums.
     std::int64_t gradient_size() const { return bias_offset() + padded(shape_.out_channels); }
+    std::int64_t bias_offset() const { return shape_.taps() * padded(shape_.channels) * padded(shape_.out_channels); }
     void backward_weights(const T* x, const T* dy, T* partial) const;
-    void backward_bias(const T* dy, T* partial) const;
-    // The sum over `count` partials, which lie gradient_size() apart, in order; on all threads. dweight: (O, kh, kw, C).
-    void sum_weights(const T* partials, std::int64_t count, T* dweight, bool add) const;
-    void sum_bias(const T* partials, std::int64_t count, T* dbias, bool add) const;
+    // sum: [O padded]
+    void backward_bias(const T* dy, T* sum) const;
+    // The sum over `count` partials, which lie `pitch` apart, in order; on all threads. dweight: (O, kh, kw, C).
+    void sum_weights(const T* partials, std::int64_t count, std::int64_t pitch, T* dweight, bool add) const;
 
   private:
     // The tile kernel over a grid of outputs. Rows and columns of the grid are x_row and one vector apart in the padded
@@ -71,7 +73,6 @@ class Convolution {
     static void pack(Pass& pass, const T* weight, std::int64_t tap_step, std::int64_t channel_step, std::int64_t out_step);
     static void run(const Pass& pass, const T* x, T* y, const T* bias, const T* residual);
     static std::int64_t padded(std::int64_t channels) { return (channels + lanes<T>() - 1) / lanes<T>() * lanes<T>(); }
-    std::int64_t bias_offset() const { return shape_.taps() * padded(shape_.channels) * padded(shape_.out_channels); }
     std::int64_t lead(std::int64_t kernel) const {
         return std::max<std::int64_t>(0, kernel - 1 - shape_.padding + shape_.stride - 1) / shape_.stride;
     }

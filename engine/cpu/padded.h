@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "engine/cpu/math.h"
 
@@ -31,6 +32,16 @@ struct PaddedLayout {
         return row * row_pitch() + (column % phases * columns + column / phases) * lanes<T>();
     }
 };
+
+// Where each pixel of the image lies, in row-major order.
+template <class T>
+std::vector<std::int64_t> pixel_offsets(const PaddedLayout<T>& layout) {
+    std::vector<std::int64_t> offsets;
+    for (std::int64_t p = 0; p < layout.height * layout.width; ++p) {
+        offsets.push_back(layout.offset(layout.top + p / layout.width, layout.left + p % layout.width));
+    }
+    return offsets;
+}
 
 // Fills the margins with zeros.
 template <class T>

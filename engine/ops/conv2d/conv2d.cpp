@@ -16,8 +16,8 @@ struct Conv2dBackward {
             dispatch(dy, cpu::conv2d_backward_data, cuda::conv2d_backward_data)(weight, dy, options, grad.into(0));
         }
         if (grad.needs(1) || grad.needs(2)) {
-            dispatch(dy, cpu::conv2d_backward_weights, cuda::conv2d_backward_weights)(
-                x, weight, dy, options, grad.needs(1) ? grad.into(1) : Into{}, grad.needs(2) ? grad.into(2) : Into{});
+            const Into dweight = grad.needs(1) ? grad.into(1) : Into{}, dbias = grad.needs(2) ? grad.into(2) : Into{};
+            dispatch(dy, cpu::conv2d_backward_weights, cuda::conv2d_backward_weights)(x, weight, dy, options, dweight, dbias);
         }
     }
 };

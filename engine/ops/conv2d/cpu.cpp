@@ -88,11 +88,16 @@ void conv2d_backward_weights(const Tensor& x, const Tensor& weight, const Tensor
                     copy_padded(x_layout, x_data + n * x_image, x_padded);
                     conv.backward_weights(x_padded, dy_padded, partial);
                 }
-                if (dbias.tensor.defined()) conv.backward_bias(dy_padded, partial);
+                if (dbias.tensor.defined()) conv.backward_bias(dy_padded, partial + conv.bias_offset());
             }
         });
-        if (dweight.tensor.defined()) conv.sum_weights(partials.data(), count, dweight.tensor.data<T>(), dweight.add);
-        if (dbias.tensor.defined()) conv.sum_bias(partials.data(), count, dbias.tensor.data<T>(), dbias.add);
+        if (dweight.tensor.defined()) {
+            conv.sum_weights(partials.data(), count, conv.gradient_size(), dweight.tensor.data<T>(), dweight.add);
+        }
+        if (dbias.tensor.defined()) {
+            sum_partials(partials.data() + conv.bias_offset(), count, conv.gradient_size(), dbias.tensor.size(0),
+                         dbias.tensor.data<T>(), dbias.add);
+        }
     });
 }
 

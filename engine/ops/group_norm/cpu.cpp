@@ -84,9 +84,9 @@ void group_norm_backward(const Tensor& x, const Tensor& weight, const Tensor& bi
                 });
             }
         });
-        if (dbias.tensor.defined()) sum_partials(partials.data(), count, 2 * size, C, dbias.tensor.data<T>(), dbias.add);
         if (dweight.tensor.defined())
             sum_partials(partials.data() + size, count, 2 * size, C, dweight.tensor.data<T>(), dweight.add);
+        if (dbias.tensor.defined()) sum_partials(partials.data(), count, 2 * size, C, dbias.tensor.data<T>(), dbias.add);
     });
 }
 

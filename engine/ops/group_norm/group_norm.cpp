@@ -13,8 +13,9 @@ struct GroupNormBackward {
 
     void backward(const Tensor& dy, Gradients& grad) {
         const auto wanted = [&](int i) { return grad.needs(i) ? grad.into(i) : Into{}; };
-        dispatch(dy, cpu::group_norm_backward, cuda::group_norm_backward)(x, weight, bias, statistics, options, dy, wanted(0),
-                                                                          wanted(1), wanted(2));
+        const Into dx = wanted(0), dweight = wanted(1), dbias = wanted(2);
+        dispatch(dy, cpu::group_norm_backward, cuda::group_norm_backward)(x, weight, bias, statistics, options, dy, dx, dweight,
+                                                                          dbias);
     }
 };
 

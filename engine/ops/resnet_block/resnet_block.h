@@ -26,7 +26,7 @@ struct ResnetBlockOptions {
 Tensor resnet_block(const Tensor& x, const Tensor& skip, const Tensor& emb, const ResnetBlockWeights& weights,
                     const ResnetBlockOptions& options);
 
-// The same function composed of ordinary operations: the reference in tests, and the path for f64.
+// The same function composed of ordinary operations: the reference in tests.
 Tensor resnet_block_composed(const Tensor& x, const Tensor& skip, const Tensor& emb, const ResnetBlockWeights& weights,
                              const ResnetBlockOptions& options);
 
