@@ -43,7 +43,7 @@ std::string unknown_argument(const CLI::App& app) {
 }    // namespace
 
 void add_machine_options(CLI::App& app, MachineOptions& options) {
-    const std::string group = "Machine";
+    const std::string group = kMachineGroup;
     app.add_option("--threads", options.threads, "threads; the results are the same for any number (default: all processors)")
         ->type_name("N")
         ->check(whole_number(1, 4096))

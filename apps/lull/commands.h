@@ -12,6 +12,7 @@ namespace lull {
 void add_train_command(CLI::App& app);
 void add_sample_command(CLI::App& app);
 
+inline constexpr const char* kMachineGroup = "Machine";
 // --threads, --device, --quiet, of every subcommand.
 void add_machine_options(CLI::App& app, MachineOptions& options);
 

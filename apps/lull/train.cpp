@@ -12,9 +12,21 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  lull train                                    S16 on Fashion-MNIST, 1,300 steps, into runs/fashion-mnist-s16-001\n"
     "  lull train --minutes 10 --outdir runs/ten     as many steps as ten minutes hold\n"
+    "  lull train --resume runs/ten                  what was cut off goes on\n"
     "  lull train --preset m32 --batch 512 --lr 1e-2 the large network\n"
     "The folder gets config.json, log.jsonl, loss.png, samples/, checkpoint.safetensors and training_state.safetensors;\n"
     "lull sample FOLDER draws from it.";
+
+constexpr const char* kRunGroup = "Run";
+
+// A run goes on with its own settings: the only others are those that cannot change its numbers.
+void check_resumable(const CLI::App& train) {
+    for (const CLI::Option* option : train.get_options()) {
+        const std::string name = option->get_name();
+        const bool allowed = name == "--resume" || name == "--data" || option->get_group() == kMachineGroup;
+        check_usage(option->count() == 0 || allowed, name, "cannot be given with --resume: the run keeps its settings");
+    }
+}
 
 void add_model_options(CLI::App& app, TrainSettings& s) {
     const std::string group = "Model and data";
@@ -90,7 +102,7 @@ void add_noise_options(CLI::App& app, TrainSettings& s) {
 }
 
 void add_run_options(CLI::App& app, TrainSettings& s) {
-    const std::string group = "Run";
+    const std::string group = kRunGroup;
     app.add_option("--seed", s.seed, "of weights, order and noise")
         ->type_name("N")
         ->check(whole_number(0))
@@ -120,7 +132,17 @@ void add_train_command(CLI::App& app) {
     add_optimizer_options(train, *settings);
     add_noise_options(train, *settings);
     add_run_options(train, *settings);
-    train.final_callback([settings, &train] {
+    const auto resumed = std::make_shared<std::string>();
+    train.add_option("--resume", *resumed, "go on with a run that was cut off, with its settings, from its last checkpoint")
+        ->type_name("RUN")
+        ->group(kRunGroup);
+    train.final_callback([settings, resumed, &train] {
+        if (!resumed->empty()) {
+            check_resumable(train);
+            resume_training(*resumed, *settings);
+            std::cout << *resumed << '\n';
+            return;
+        }
         check_usage(train.count("--steps") == 0 || train.count("--minutes") == 0, "--minutes",
                     "excludes --steps; give one of them");
         std::cout << train_model(*settings).string() << '\n';

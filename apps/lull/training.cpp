@@ -1,6 +1,5 @@
 #include "apps/lull/training.h"
 
-#include <array>
 #include <cmath>
 #include <cstdio>
 #include <functional>
@@ -15,7 +14,6 @@
 #include "apps/lull/run_folder.h"
 #include "apps/lull/training_log.h"
 #include "diffusion/objective.h"
-#include "engine/did_you_mean.h"
 #include "engine/io/file.h"
 #include "engine/threads.h"
 #include "nn/data/fashion_mnist.h"
@@ -29,27 +27,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-json describe(const TrainSettings& s) {
-    return {{"preset", s.preset},
-            {"steps", s.steps},
-            {"batch", s.batch},
-            {"accumulate", s.accumulate},
-            {"lr", s.learning_rate},
-            {"schedule", "one_cycle"},
-            {"optimizer", "adamw"},
-            {"eps", s.eps},
-            {"beta2", s.beta2},
-            {"weight_decay", s.weight_decay},
-            {"clip", s.clip},
-            {"ema", s.ema},
-            {"P_mean", s.noise_level.mean},
-            {"P_std", s.noise_level.std},
-            {"xflip", s.flip},
-            {"seed", s.seed},
-            {"sample_every", s.sample_every},
-            {"sample_count", s.sample_count}};
-}
-
 json describe(const ImageDataset& data, const Statistics& statistics) {
     return {{"name", data.name},
             {"images", data.size()},
@@ -57,6 +34,9 @@ json describe(const ImageDataset& data, const Statistics& statistics) {
             {"mean", statistics.mean},
             {"std", statistics.std}};
 }
+
+constexpr const char* kCheckpointName = "checkpoint.safetensors";
+constexpr const char* kStateName = "training_state.safetensors";
 
 void write_text(const fs::path& path, const std::string& text) {
     AtomicFile file(path);
@@ -67,6 +47,7 @@ void write_text(const fs::path& path, const std::string& text) {
 // Model, optimizer and data of a run, and what happens at its steps.
 class Run {
   public:
+    // As set, or with what a folder's saved state says.
     explicit Run(const TrainSettings& settings)
         : settings_(settings),
           data_(fashion_mnist(Split::train, settings.data)),
@@ -75,17 +56,22 @@ class Run {
           unet_(initialised(model_.unet, settings.seed)),
           parameters_(unet_),
           optimizer_(
-              {.beta2 = settings.beta2, .eps = settings.eps, .weight_decay = settings.weight_decay, .max_norm = settings.clip}) {}
+              {.beta2 = settings.beta2, .eps = settings.eps, .weight_decay = settings.weight_decay, .max_norm = settings.clip}),
+          description_{{"model", to_json(model_)}, {"data", describe(data_, statistics_)}, {"training", to_json(settings_)}} {}
 
-    fs::path train();
+    fs::path start();
+    void resume(const fs::path& folder);
 
   private:
     static ModelConfig config_of(const TrainSettings& settings, const ImageDataset& data, const Statistics& statistics);
     static UNet initialised(const UNetConfig& config, std::uint64_t seed);
 
     Tensor loss(Positions positions) const;
-    TrainerOptions trainer_options() const;
+    TrainerOptions trainer_options(std::int64_t first_step) const;
     void resolve_steps(Progress& notes);
+    void make_folder();
+    void train(TrainingLog& log, std::int64_t first_step);
+    std::string summary() const;
     void save(const TrainedStep& step) const;
     void draw_samples(const TrainedStep& step) const;
 
@@ -125,8 +111,9 @@ Tensor Run::loss(Positions positions) const {
     return edm_loss(std::cref(unet_), model_.edm, y, noisy).loss;
 }
 
-TrainerOptions Run::trainer_options() const {
+TrainerOptions Run::trainer_options(std::int64_t first_step) const {
     return {.steps = settings_.steps,
+            .first_step = first_step,
             .batch = settings_.batch,
             .accumulate = settings_.accumulate,
             // One-cycle is a curve through at least two points.
@@ -138,7 +125,7 @@ TrainerOptions Run::trainer_options() const {
 void Run::resolve_steps(Progress& notes) {
     if (settings_.minutes > 0) {
         const double seconds = seconds_per_step(
-            parameters_, [this](Positions p) { return loss(p); }, trainer_options());
+            parameters_, [this](Positions p) { return loss(p); }, trainer_options(0));
         settings_.steps = std::max<std::int64_t>(1, std::llround(60 * settings_.minutes / seconds));
         std::ostringstream line;
         line << settings_.steps << " steps of " << std::lround(1000 * seconds) << " ms fit into " << settings_.minutes
@@ -151,9 +138,8 @@ void Run::resolve_steps(Progress& notes) {
 void Run::save(const TrainedStep& step) const {
     json description = description_;
     description["step"] = step.step;
-    save_checkpoint(folder_ / "checkpoint.safetensors", parameters_, description);
-    save_training_state(folder_ / "training_state.safetensors", parameters_, optimizer_,
-                        {{"step", step.step}, {"training", description_["training"]}});
+    save_checkpoint(folder_ / kCheckpointName, parameters_, description);
+    save_training_state(folder_ / kStateName, parameters_, optimizer_, {{"step", step.step}});
 }
 
 void Run::draw_samples(const TrainedStep& step) const {
@@ -171,11 +157,8 @@ void Run::draw_samples(const TrainedStep& step) const {
     write_grid(folder_ / "samples" / name, images, model_.black, model_.white, text, 2);
 }
 
-fs::path Run::train() {
-    const ProgressStyle style = progress_style(settings_.machine.quiet);
-    Progress notes(std::cerr, style, "step", settings_.steps);
-    resolve_steps(notes);
-
+// The folder, with the settings as they were resolved.
+void Run::make_folder() {
     if (settings_.outdir.empty()) {
         folder_ = make_run_folder("runs", "fashion-mnist-" + settings_.preset);
     } else {
@@ -183,27 +166,31 @@ fs::path Run::train() {
         folder_ = settings_.outdir;
     }
     fs::create_directory(folder_ / "samples");
-    description_ = {{"model", to_json(model_)}, {"data", describe(data_, statistics_)}, {"training", describe(settings_)}};
     json resolved = description_;
     resolved["machine"] = {{"threads", thread_count()}, {"device", settings_.machine.device}};
     write_text(folder_ / "config.json", resolved.dump(2) + '\n');
+}
 
-    std::ostringstream summary;
-    summary << data_.name << ": " << data_.size() << " images " << model_.image() << ", mean " << statistics_.mean << ", std "
-            << statistics_.std << "\n"
-            << settings_.preset << ": " << parameters_.count() << " parameters, " << thread_count() << " threads, into "
-            << folder_.string();
-    notes.note(summary.str());
+std::string Run::summary() const {
+    std::ostringstream text;
+    text << data_.name << ": " << data_.size() << " images " << model_.image() << ", mean " << statistics_.mean << ", std "
+         << statistics_.std << '\n'
+         << settings_.preset << ": " << parameters_.count() << " parameters, " << thread_count() << " threads, into "
+         << folder_.string();
+    return text.str();
+}
 
-    TrainingLog log(folder_, {{"parameters", parameters_.count()}, {"batch", settings_.batch * settings_.accumulate}});
-    Progress progress(std::cerr, style, "step", settings_.steps);
+void Run::train(TrainingLog& log, std::int64_t first_step) {
+    Progress progress(std::cerr, progress_style(settings_.machine.quiet), "step", settings_.steps, first_step);
+    progress.note(summary());
     const auto each_step = [&](const TrainedStep& step) {
         log.add(step);
         char details[64];
         std::snprintf(details, sizeof details, "loss %.4f  %.0f images/s", log.smoothed_loss(), log.samples_per_second());
         progress.update(step.step, details);
+        if (settings_.on_step) settings_.on_step(step);
     };
-    std::int64_t saved = 0;
+    std::int64_t saved = first_step;
     const auto now_and_then = [&](const TrainedStep& step) {
         save(step);
         saved = step.step;
@@ -211,35 +198,49 @@ fs::path Run::train() {
         draw_samples(step);
     };
     try {
-        lull::train(parameters_, optimizer_, [this](Positions p) { return loss(p); }, trainer_options(),
+        lull::train(parameters_, optimizer_, [this](Positions p) { return loss(p); }, trainer_options(first_step),
                     {{.every = 1, .run = each_step}, {.every = settings_.sample_every, .run = now_and_then}});
     } catch (const Error& error) {
         throw Error(error.what() + (saved > 0 ? "; " + folder_.string() + " has the checkpoint of step " + std::to_string(saved)
                                               : "; no checkpoint was written yet"));
     }
+}
+
+fs::path Run::start() {
+    Progress notes(std::cerr, progress_style(settings_.machine.quiet), "step", 0);
+    resolve_steps(notes);
+    description_["training"] = to_json(settings_);
+    make_folder();
+    TrainingLog log(folder_, 0);
+    train(log, 0);
     return folder_;
+}
+
+void Run::resume(const fs::path& folder) {
+    folder_ = folder;
+    const json position = load_training_state(folder_ / kStateName, parameters_, optimizer_);
+    const std::int64_t step = position.value("step", std::int64_t{0});
+    check_file(step < settings_.steps, folder_, "is finished: ", step, " of ", settings_.steps, " steps");
+    TrainingLog log(folder_, step);
+    train(log, step);
 }
 
 }    // namespace
 
-UNetConfig model_preset(const std::string& name) {
-    constexpr std::array<std::string_view, 3> kPresets{"s16", "m32", "tiny"};
-    if (name == "tiny") return {.channels = {8, 16}, .attention = {false, false}, .mid_attention = false, .layers_per_block = 1};
-    check_usage(name == "s16" || name == "m32", "--preset", "unknown preset '", name, "'", did_you_mean(name, kPresets));
-    return UNetConfig::preset(name);
-}
-
-std::int64_t round_interval(std::int64_t steps) {
-    std::int64_t interval = 1;
-    for (std::int64_t power = 1; power <= steps / 5; power *= 10)
-        for (const std::int64_t factor : {1, 2, 5})
-            if (factor * power <= steps / 5) interval = factor * power;
-    return interval;
-}
-
-fs::path train_model(TrainSettings settings) {
+fs::path train_model(const TrainSettings& settings) {
     settings.machine.apply();
-    return Run(settings).train();
+    return Run(settings).start();
+}
+
+void resume_training(const fs::path& run, const TrainSettings& settings) {
+    settings.machine.apply();
+    const json config = read_checkpoint(find_checkpoint(run)).config;
+    check_file(fs::is_directory(run) && config.contains("training"), run, "is no run of lull train");
+    TrainSettings original = train_settings_from_json(config.at("training"));
+    original.data = settings.data;
+    original.machine = settings.machine;
+    original.on_step = settings.on_step;
+    Run(original).resume(run);
 }
 
 }    // namespace lull

@@ -27,18 +27,33 @@ std::string utc_now() {
 
 }    // namespace
 
-JsonLines::JsonLines(const std::filesystem::path& path) : path_(path), file_(path) {
-    check_file(file_.is_open(), path_, "cannot write this file");
+TrainingLog::TrainingLog(const std::filesystem::path& folder, std::int64_t first_step)
+    : folder_(folder), path_(folder / "log.jsonl") {
+    if (first_step > 0) keep_lines(first_step);
+    file_.open(path_, std::ios::app);
+    write({{"start", utc_now()}, {"steps_made", first_step}});
 }
 
-void JsonLines::write(const json& object) {
+// Leaves the lines of the steps that the saved state has seen: a run that is cut off may have logged more.
+void TrainingLog::keep_lines(std::int64_t last_step) {
+    std::ifstream before(path_);
+    AtomicFile kept(path_);
+    for (std::string line; std::getline(before, line);) {
+        const json object = json::parse(line, nullptr, false);    // the last line may be half a line
+        if (object.is_discarded() || object.value("step", std::int64_t{0}) > last_step) continue;
+        if (object.contains("step")) {
+            losses_.push_back(object.value("loss", 0.0));
+            seconds_ = object.value("seconds", 0.0);
+        }
+        line += '\n';
+        kept.write(line.data(), line.size());
+    }
+    kept.commit();
+}
+
+void TrainingLog::write(const json& object) {
     file_ << object.dump() << std::endl;
-    check_file(file_.good(), path_, "cannot write; is the disk full?");
-}
-
-TrainingLog::TrainingLog(const std::filesystem::path& folder, json first_line) : folder_(folder), lines_(folder / "log.jsonl") {
-    first_line["start"] = utc_now();
-    lines_.write(first_line);
+    check_file(file_.good(), path_, "cannot write this file");
 }
 
 void TrainingLog::add(const TrainedStep& step) {
@@ -46,14 +61,14 @@ void TrainingLog::add(const TrainedStep& step) {
     seconds_ += step.seconds;
     // A running mean that follows the last ten steps or so.
     const double latest = step.seconds / step.samples;
-    seconds_per_sample_ = losses_.size() == 1 ? latest : 0.9 * seconds_per_sample_ + 0.1 * latest;
-    lines_.write({{"step", step.step},
-                  {"loss", step.loss},
-                  {"loss_smoothed", smoothed_loss()},
-                  {"lr", step.learning_rate},
-                  {"grad_norm", step.gradient_norm},
-                  {"images_per_second", step.samples / step.seconds},
-                  {"seconds", seconds_}});
+    seconds_per_sample_ = seconds_per_sample_ == 0 ? latest : 0.9 * seconds_per_sample_ + 0.1 * latest;
+    write({{"step", step.step},
+           {"loss", step.loss},
+           {"loss_smoothed", smoothed_loss()},
+           {"lr", step.learning_rate},
+           {"grad_norm", step.gradient_norm},
+           {"images_per_second", step.samples / step.seconds},
+           {"seconds", seconds_}});
 }
 
 void TrainingLog::draw() const { write_png(folder_ / "loss.png", {plot_loss(losses_, kWindow), {{"Software", "lull"}}}); }

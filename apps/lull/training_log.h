@@ -11,23 +11,14 @@
 
 namespace lull {
 
-// A file of JSON objects, one per line, each on disk as soon as it is written. Throws Error when it cannot be.
-class JsonLines {
-  public:
-    explicit JsonLines(const std::filesystem::path& path);
-    void write(const nlohmann::json& object);
-
-  private:
-    std::filesystem::path path_;
-    std::ofstream file_;
-};
-
-// log.jsonl and loss.png of a run: a first line with the time and what the caller says, then one per step.
+// log.jsonl and loss.png of a run. The log has a JSON object per line: the time when the run starts or goes on, then one
+// for each step, written as soon as it is made. Throws Error when a file cannot be written.
 class TrainingLog {
   public:
     static constexpr std::size_t kWindow = 100;    // steps that the smoothed loss is the mean of
 
-    TrainingLog(const std::filesystem::path& folder, nlohmann::json first_line);
+    // first_step: how many steps are made already; what the folder's log says about later ones is dropped.
+    TrainingLog(const std::filesystem::path& folder, std::int64_t first_step);
     void add(const TrainedStep& step);
     void draw() const;
 
@@ -35,10 +26,13 @@ class TrainingLog {
     double samples_per_second() const;    // over the last steps, without hooks
 
   private:
-    std::filesystem::path folder_;
-    JsonLines lines_;
+    void keep_lines(std::int64_t last_step);
+    void write(const nlohmann::json& object);
+
+    std::filesystem::path folder_, path_;
+    std::ofstream file_;
     std::vector<double> losses_;
-    double seconds_per_sample_ = 0, seconds_ = 0;
+    double seconds_per_sample_ = 0, seconds_ = 0;    // seconds_: of training, all in all
 };
 
 }    // namespace lull

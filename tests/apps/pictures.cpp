@@ -5,7 +5,7 @@
 #include "apps/lull/canvas.h"
 #include "apps/lull/loss_plot.h"
 #include "apps/lull/progress.h"
-#include "apps/lull/training.h"
+#include "apps/lull/train_settings.h"
 
 using namespace lull;
 
