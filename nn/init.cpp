@@ -13,18 +13,17 @@ namespace lull {
 
 namespace {
 
-// After a write that autograd does not see: values derived from the weights are stale.
-void written(Tensor& weight) { ++weight.storage()->version; }
-
-void fill_constant(Tensor& weight, float value) {
-    std::fill_n(weight.data<float>(), weight.elements(), value);
-    written(weight);
+// A write that autograd does not see; what was derived from the weight is stale.
+void assign(Tensor& weight, const Tensor& values) {
+    copy(values, weight);
+    ++weight.storage()->version;
 }
+
+void fill_constant(Tensor& weight, double value) { assign(weight, full(weight.shape(), value)); }
 
 // Uniform in [-bound, bound).
 void fill_symmetric(Tensor& weight, double bound, const RandomStream& stream) {
-    copy((2 * random_uniform(weight.shape(), stream) - 1) * bound, weight);
-    written(weight);
+    assign(weight, bound * (2 * random_uniform(weight.shape(), stream) - 1));
 }
 
 }    // namespace
@@ -45,8 +44,7 @@ void PyTorchInitialiser::operator()(const std::string&, GroupNorm& layer) {
 }
 
 void PyTorchInitialiser::operator()(const std::string&, Embedding& layer) {
-    copy(random_normal(layer.weight.shape(), next()), layer.weight);
-    written(layer.weight);
+    assign(layer.weight, random_normal(layer.weight.shape(), next()));
 }
 
 void orthogonal(Tensor& weight, const RandomStream& stream) {
@@ -61,8 +59,7 @@ void orthogonal(Tensor& weight, const RandomStream& stream) {
         if (qr.matrixQR()(i, i) < 0) q.col(i) *= -1;
     }
     const Matrix w = rows >= columns ? q : Matrix(q.transpose());
-    copy(from_values(std::span(w.data(), static_cast<std::size_t>(w.size())), weight.shape()), weight);
-    written(weight);
+    assign(weight, from_values(std::span(w.data(), static_cast<std::size_t>(w.size())), weight.shape()));
 }
 
 void initialise_lesson(UNet& unet, std::uint64_t seed) {

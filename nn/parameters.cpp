@@ -50,9 +50,7 @@ void Parameters::begin_step() {
 
 void Parameters::finish_step() {
     for (const Parameter& parameter : list_) {
-        if (gradient_written(parameter.tensor)) continue;
-        Tensor gradient = slice(gradients, parameter);
-        std::fill_n(gradient.data<float>(), gradient.elements(), 0.0f);
+        if (!gradient_written(parameter.tensor)) copy(zeros(parameter.tensor.shape()), slice(gradients, parameter));
     }
 }
 
