@@ -1,10 +1,10 @@
-// Attention, vectorised over the keys.
+// Forward is vectorised over queries: a vector of them meets one key after another, and so their scores (keys, a vector),
+// the softmax and the sums over values are lane by lane, with nothing to add up across lanes however small d is (8 in the
+// lesson's U-Net).
 //
-// K and V are packed transposed, (d, keys), so that the scores of one query are a vector over keys however small d is
-// (8 in the lesson's U-Net), and so are its probabilities and their gradients. Queries go in blocks of kRows: a vector of
-// keys that has been loaded serves kRows of them, and no more than kRows rows of scores exist at a time. Packed panels
-// are padded with zeros (rows to kRows, d to kDepth, keys to whole vectors), so there is one path and no tail; a
-// mask of -∞ keeps the padding keys out of the softmax.
+// Backward is vectorised over keys, as the gradients of K and V are sums over queries: K and V are packed transposed,
+// (d, keys), and queries go in blocks of kRows. Panels are padded with zeros (rows to kRows, d to kDepth, keys to whole
+// vectors), so there is one path and no tail; a mask of -∞ makes the probabilities of the padding keys 0.
 //
 // Backward. With s_ij = q_i·k_j / √d, P_ij = e^{s_ij - lse_i}, o_i = Σ_j P_ij v_j:
 //     dv_j = Σ_i P_ij do_i
@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "engine/cpu/math.h"
 #include "engine/cpu/simd.h"
@@ -25,8 +26,8 @@ namespace lull::cpu {
 
 namespace {
 
-constexpr int kRows = 8;     // queries at a time: as many sums in flight as two multiply-add units hide
-constexpr int kDepth = 4;    // channels at a time where sums run over keys
+constexpr int kRows = 8;     // sums in flight: as many as hide the latency of two multiply-add units
+constexpr int kDepth = 4;    // channels at a time where a sum runs over vectors of keys
 
 std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -48,12 +49,12 @@ struct Packed {
     std::int64_t sums() const { return kRows * depth; }            // (kRows, depth)
 };
 
-// (count, dim) rows `stride` apart → to (queries, depth), scaled, zeros around them.
+// (count, dim) rows `stride` apart → rows `depth` ≥ dim apart, scaled; the rest of `to`, (rows, depth), is zero.
 template <class T>
-void pack_rows(const Packed<T>& packed, const HeadShape& shape, const T* from, T scale, T* to) {
-    std::fill_n(to, packed.queries * packed.depth, T(0));
-    for (std::int64_t i = 0; i < shape.queries; ++i)
-        for (std::int64_t c = 0; c < shape.dim; ++c) to[i * packed.depth + c] = scale * from[i * shape.stride + c];
+void pack_rows(const T* from, std::int64_t count, const HeadShape& shape, T scale, T* to, std::int64_t rows, std::int64_t depth) {
+    std::fill_n(to, rows * depth, T(0));
+    for (std::int64_t i = 0; i < count; ++i)
+        for (std::int64_t c = 0; c < shape.dim; ++c) to[i * depth + c] = scale * from[i * shape.stride + c];
 }
 
 // (keys, dim) rows `stride` apart → to (depth, keys), zeros around them.
@@ -138,29 +139,47 @@ void add_outer_products(const Packed<T>& packed, const T* rows, const T* block, 
     }
 }
 
-// block ← e^{block - its largest}; that largest, and Σ of the exponentials, per row.
-template <class T>
-void exponentials(const Packed<T>& packed, T* block, T* largest, T* sum) {
-    const Tag<T> d;
-    for (int r = 0; r < kRows; ++r) {
-        T* row = block + r * packed.pitch;
-        Vec<T> top = hn::Load(d, row);
-        for (std::int64_t j = lanes<T>(); j < packed.keys; j += lanes<T>()) top = hn::Max(top, hn::Load(d, row + j));
-        top = hn::MaxOfLanes(d, top);
-        Vec<T> total = hn::Zero(d);
-        for (std::int64_t j = 0; j < packed.keys; j += lanes<T>()) {
-            const Vec<T> e = vexp(hn::Sub(hn::Load(d, row + j), top));
-            total = hn::Add(total, e);
-            hn::Store(e, d, row + j);
-        }
-        largest[r] = hn::GetLane(top);
-        sum[r] = hn::GetLane(hn::SumOfLanes(d, total));
-    }
+// Calls f(begin, std::integral_constant<int, size>) for blocks of kBlock, then of 1, that are [0, n).
+template <int kBlock, class F>
+void in_blocks(std::int64_t n, const F& f) {
+    std::int64_t begin = 0;
+    for (; begin + kBlock <= n; begin += kBlock) f(begin, std::integral_constant<int, kBlock>());
+    for (; begin < n; ++begin) f(begin, std::integral_constant<int, 1>());
 }
 
+// scores[j] = Σ_c keys[j][c] queries[c] for a vector of queries, and the largest of them. keys: (keys, d).
 template <class T>
-T log_of(T x) {
-    return hn::GetLane(vlog(hn::Set(Tag<T>(), x)));
+Vec<T> scores_of(const HeadShape& shape, const T* keys, const T* queries, T* scores) {
+    const Tag<T> d;
+    Vec<T> largest = hn::Set(d, -std::numeric_limits<T>::infinity());
+    in_blocks<kRows>(shape.keys, [&]<int n>(std::int64_t j, std::integral_constant<int, n>) {
+        Vec<T> sum[n];
+        for (int i = 0; i < n; ++i) sum[i] = hn::Zero(d);
+        for (std::int64_t c = 0; c < shape.dim; ++c) {
+            const Vec<T> query = hn::Load(d, queries + c * lanes<T>());
+            for (int i = 0; i < n; ++i) sum[i] = hn::MulAdd(hn::Set(d, keys[(j + i) * shape.dim + c]), query, sum[i]);
+        }
+        for (int i = 0; i < n; ++i) {
+            largest = hn::Max(largest, sum[i]);
+            hn::Store(sum[i], d, scores + (j + i) * lanes<T>());
+        }
+    });
+    return largest;
+}
+
+// sums[c] = scale Σ_j weights[j] values[j][c] for a vector of queries. values: (keys, d).
+template <class T>
+void average_values(const HeadShape& shape, const T* weights, const T* values, Vec<T> scale, T* sums) {
+    const Tag<T> d;
+    in_blocks<kRows>(shape.dim, [&]<int n>(std::int64_t c, std::integral_constant<int, n>) {
+        Vec<T> sum[n];
+        for (int i = 0; i < n; ++i) sum[i] = hn::Zero(d);
+        for (std::int64_t j = 0; j < shape.keys; ++j) {
+            const Vec<T> weight = hn::Load(d, weights + j * lanes<T>());
+            for (int i = 0; i < n; ++i) sum[i] = hn::MulAdd(hn::Set(d, values[j * shape.dim + c + i]), weight, sum[i]);
+        }
+        for (int i = 0; i < n; ++i) hn::Store(hn::Mul(sum[i], scale), d, sums + (c + i) * lanes<T>());
+    });
 }
 
 template <class T>
@@ -173,31 +192,33 @@ T inverse_root(std::int64_t dim) {
 template <class T>
 void attention_head_forward(const HeadShape& shape, const T* q, const T* k, const T* v, T* out, T* lse, Scratch& scratch) {
     const Tag<T> d;
-    const Packed<T> packed(shape);
-    T* const queries = scratch.take<T>(packed.rows_panel());
-    T* const keys = scratch.take<T>(packed.keys_panel());
-    T* const values = scratch.take<T>(packed.keys_panel());
-    T* const mask = scratch.take<T>(packed.keys);
-    T* const block = scratch.take<T>(packed.block());
-    T* const sums = scratch.take<T>(packed.sums());
-    pack_rows(packed, shape, q, inverse_root<T>(shape.dim), queries);
-    pack_keys(packed, shape, k, keys);
-    pack_keys(packed, shape, v, values);
-    fill_mask(packed, shape, mask);
+    constexpr int kLanes = lanes<T>();
+    T* const keys = scratch.take<T>(shape.keys * shape.dim);    // K and V, their rows end to end
+    T* const values = scratch.take<T>(shape.keys * shape.dim);
+    T* const queries = scratch.take<T>(shape.dim * kLanes);    // (d, lanes): a vector of queries / √d
+    T* const scores = scratch.take<T>(shape.keys * kLanes);    // (keys, lanes), then their exponentials
+    T* const sums = scratch.take<T>(shape.dim * kLanes);       // (d, lanes)
+    pack_rows(k, shape.keys, shape, T(1), keys, shape.keys, shape.dim);
+    pack_rows(v, shape.keys, shape, T(1), values, shape.keys, shape.dim);
+    const T scale = inverse_root<T>(shape.dim);
 
-    for (std::int64_t first = 0; first < shape.queries; first += kRows) {
-        products(packed, queries + first * packed.depth, keys, [&](int r, std::int64_t j, Vec<T> score) {
-            hn::Store(hn::Add(score, hn::Load(d, mask + j)), d, block + r * packed.pitch + j);
-        });
-        T largest[kRows], total[kRows];
-        exponentials(packed, block, largest, total);
-        sums_over_keys(packed, block, values, sums);
-        const auto rows = static_cast<int>(std::min<std::int64_t>(kRows, shape.queries - first));
-        for (int r = 0; r < rows; ++r) {
-            const T scale = T(1) / total[r];
-            for (std::int64_t c = 0; c < shape.dim; ++c) out[(first + r) * shape.stride + c] = scale * sums[r * packed.depth + c];
-            if (lse) lse[first + r] = largest[r] + log_of(total[r]);
+    for (std::int64_t first = 0; first < shape.queries; first += kLanes) {
+        const auto count = static_cast<int>(std::min<std::int64_t>(kLanes, shape.queries - first));
+        for (std::int64_t c = 0; c < shape.dim; ++c) {
+            for (int i = 0; i < kLanes; ++i)
+                queries[c * kLanes + i] = i < count ? scale * q[(first + i) * shape.stride + c] : T(0);
         }
+        const Vec<T> largest = scores_of(shape, keys, queries, scores);
+        Vec<T> total = hn::Zero(d);
+        for (std::int64_t j = 0; j < shape.keys; ++j) {
+            const Vec<T> e = vexp_at_most_e(hn::Sub(hn::Load(d, scores + j * kLanes), largest));
+            total = hn::Add(total, e);
+            hn::Store(e, d, scores + j * kLanes);
+        }
+        average_values(shape, scores, values, hn::Div(hn::Set(d, T(1)), total), sums);
+        for (int i = 0; i < count; ++i)
+            for (std::int64_t c = 0; c < shape.dim; ++c) out[(first + i) * shape.stride + c] = sums[c * kLanes + i];
+        if (lse) First<T>{count}.store(hn::Add(largest, vlog(total)), lse + first);
     }
 }
 
@@ -217,8 +238,8 @@ void attention_head_backward(const HeadShape& shape, const T* q, const T* k, con
     T* const dS = scratch.take<T>(packed.block());
     T* const sums = scratch.take<T>(packed.sums());
     const T scale = inverse_root<T>(shape.dim);
-    pack_rows(packed, shape, q, scale, queries);
-    pack_rows(packed, shape, dout, T(1), dresults);
+    pack_rows(q, shape.queries, shape, scale, queries, packed.queries, packed.depth);
+    pack_rows(dout, shape.queries, shape, T(1), dresults, packed.queries, packed.depth);
     pack_keys(packed, shape, k, keys);
     pack_keys(packed, shape, v, values);
     fill_mask(packed, shape, mask);
@@ -238,7 +259,7 @@ void attention_head_backward(const HeadShape& shape, const T* q, const T* k, con
         }
         products(packed, query, keys, [&](int r, std::int64_t j, Vec<T> score) {
             const Vec<T> masked = hn::Add(score, hn::Load(d, mask + j));
-            hn::Store(vexp(hn::Sub(masked, hn::Set(d, log_sum[r]))), d, P + r * packed.pitch + j);
+            hn::Store(vexp_at_most_e(hn::Sub(masked, hn::Set(d, log_sum[r]))), d, P + r * packed.pitch + j);
         });
         products(packed, dresult, values, [&](int r, std::int64_t j, Vec<T> dP) {
             const Vec<T> p = hn::Load(d, P + r * packed.pitch + j);

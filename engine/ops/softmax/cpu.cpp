@@ -27,7 +27,7 @@ void softmax_row(const T* x, T* y, std::int64_t n) {
     const Tag<T> d;
     const Vec<T> top = hn::Set(d, *std::max_element(x, x + n));
     Vec<T> sum = hn::Zero(d);
-    for_each_vector<T>(n, [&](std::int64_t i, auto lane) { lane.store(vexp(hn::Sub(lane.load(x + i), top)), y + i); });
+    for_each_vector<T>(n, [&](std::int64_t i, auto lane) { lane.store(vexp_at_most_e(hn::Sub(lane.load(x + i), top)), y + i); });
     for_each_vector<T>(n, [&](std::int64_t i, auto lane) { sum = hn::Add(sum, lane.load(y + i)); });    // zeros behind the tail
     const Vec<T> scale = hn::Div(hn::Set(d, T(1)), hn::SumOfLanes(d, sum));
     map(

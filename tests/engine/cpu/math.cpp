@@ -36,6 +36,7 @@ T at(T x, F f) {
 }
 
 const auto exp_ = [](auto x) { return vexp(x); };
+const auto exp_at_most_e = [](auto x) { return vexp_at_most_e(x); };
 const auto log_ = [](auto x) { return vlog(x); };
 const auto tanh_ = [](auto x) { return vtanh(x); };
 const auto sigmoid_ = [](auto x) { return vsigmoid(x); };
@@ -63,6 +64,7 @@ TEST_CASE_TEMPLATE("vector functions are as accurate as their header says", T, f
     };
     CHECK(worst_ulp(T(-87), T(88), exp_, exact_exp) <= 2);
     CHECK(worst_ulp(T(-1), T(1), exp_, exact_exp) <= 2);
+    CHECK(worst_ulp(T(-87), T(1), exp_at_most_e, exact_exp) <= 2);
     CHECK(worst_ulp(T(0.001), T(3), log_, exact_log) <= 2);
     CHECK(worst_ulp(T(1), T(1e30), log_, exact_log) <= 2);
     CHECK(worst_ulp(T(-30), T(30), sigmoid_, exact_sigmoid) <= 4);
@@ -88,6 +90,10 @@ TEST_CASE_TEMPLATE("vector functions meet infinities, zeros, subnormals and NaN 
     CHECK(at(T(0), exp_) == 1);
     const T deep = T(2) + std::log(Limits::denorm_min());    // e^deep is a few subnormals
     CHECK(at(deep, exp_) == doctest::Approx(std::exp(static_cast<double>(deep))).epsilon(0.2));
+    CHECK(at(-infinity, exp_at_most_e) == 0);
+    CHECK(at(T(-1e6), exp_at_most_e) == 0);
+    CHECK(at(T(0), exp_at_most_e) == 1);
+    CHECK(std::isnan(at(nan, exp_at_most_e)));
     CHECK(at(T(0), log_) == -infinity);
     CHECK(at(infinity, log_) == infinity);
     CHECK(std::isnan(at(T(-1), log_)));
