@@ -45,7 +45,7 @@ TEST_CASE("parameters move into flat buffers: decayed ones first, each at a mult
     CHECK(test::error_of([&] { (void)parameters["Bias"]; }) == "[parameters] there is no parameter 'Bias'");
 }
 
-TEST_CASE("gradients land in the flat buffer; a step's first overwrites the last step's, its later ones add up") {
+TEST_CASE("gradients land in the flat buffer: the first of a step overwrites, later ones add up") {
     Toy toy;
     Parameters parameters(toy);
     const auto backward = [&](double factor) { sum(toy.bias * factor).backward(); };

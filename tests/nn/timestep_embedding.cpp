@@ -9,7 +9,7 @@
 namespace lull {
 namespace {
 
-TEST_CASE("the embedding of a time is [cos(t ω), sin(t ω)], or the other way round") {
+TEST_CASE("the embedding of a time is cos(t ω), then sin(t ω), or the other way round") {
     const std::vector<double> times = {-1.5, 0, 0.25, 700};
     for (const bool flip : {true, false}) {
         for (const double shift : {0.0, 1.0}) {
