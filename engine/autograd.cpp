@@ -57,7 +57,9 @@ Tensor connect(Tensor output, std::span<const Tensor> inputs, std::shared_ptr<No
 
 Node& Gradients::input(int i) {
     check(needs(i), "autograd", "input ", i, " of this operation wants no gradient: ask needs() first");
-    return *node_.inputs[static_cast<std::size_t>(i)];
+    Node& target = *node_.inputs[static_cast<std::size_t>(i)];
+    check(!target.done_, "backward", "a second backward through the same computation: its saved tensors are gone");
+    return target;
 }
 
 Into Gradients::into(int i) {
@@ -127,14 +129,13 @@ void Tensor::backward() const {
     check(has_gradient(), "backward", "this tensor depends on nothing that requires a gradient");
 
     std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, LaterFirst> ready;
-    if (node_->is_leaf_) return copy(ones(shape_, dtype_), node_->grad_ = node_->written_ ? node_->grad_ : empty(shape_, dtype_));
-    node_->grad_ = ones(shape_, dtype_);
-    node_->written_ = true;
-    ready.push(node_);
+    Leaf above;    // hands the loss its gradient, 1, as a consumer would
+    above.inputs.push_back(node_);
+    Gradients(above).give(0, ones(shape_, dtype_));
+    if (!node_->is_leaf_) ready.push(node_);
     while (!ready.empty()) {
         const std::shared_ptr<Node> node = ready.top();
         ready.pop();
-        check(!node->done_, "backward", "a second backward through the same computation: its saved tensors are gone");
         node->done_ = true;
         const auto waiting = [](const std::shared_ptr<Node>& input) { return input && !input->is_leaf_ && !input->written_; };
         std::vector<std::shared_ptr<Node>> first_time;

@@ -113,7 +113,7 @@ struct OperationNode final : Node {
 // detached on the way: a node that held a handle of its own output would keep itself alive.
 template <class Backward, class... Saved>
 Tensor record(const Tensor& output, std::initializer_list<Tensor> inputs, Saved&&... saved) {
-    const auto unhook = []<class T>(T&& value) -> decltype(auto) {
+    [[maybe_unused]] const auto unhook = []<class T>(T&& value) -> decltype(auto) {
         if constexpr (std::is_same_v<std::remove_cvref_t<T>, Tensor>)
             return value.detach();
         else

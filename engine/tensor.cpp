@@ -50,7 +50,7 @@ Tensor Tensor::detach() const {
 Tensor Tensor::clone() const {
     Tensor result = empty(shape_, dtype_);
     copy(*this, result);
-    result.node_ = node_;
+    if (recording()) result.node_ = node_;
     return result;
 }
 
