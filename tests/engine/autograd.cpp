@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/ops.h"
-#include "tests/support/message.h"
+#include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -95,7 +95,7 @@ TEST_CASE("a leaf over a buffer writes its slice, first over and then onto what 
     begin_step(x);
     sum(x.reshape({3, 1})).backward();    // a gradient that is handed over, not written in place
     CHECK(buffer.values() == Values{99, 99, 1, 1, 1, 99, 99, 99});
-    CHECK(message_of([&] { make_leaf(data, buffer); }) == "[make_leaf] expected a gradient like f64 (3,), got f64 (8,)");
+    CHECK(error_of([&] { make_leaf(data, buffer); }) == "[make_leaf] expected a gradient like f64 (3,), got f64 (8,)");
 }
 
 TEST_CASE("a leaf that the loss does not depend on has no gradient") {
@@ -146,7 +146,7 @@ TEST_CASE("a detached value is a constant") {
 
 TEST_CASE("backward asks for a scalar that depends on something, once") {
     const Tensor x = leaf({1, 2});
-    CHECK(message_of([&] { (x * 2).backward(); }) == "[backward] expected a scalar loss, got f64 (2,)");
+    CHECK(error_of([&] { (x * 2).backward(); }) == "[backward] expected a scalar loss, got f64 (2,)");
     CHECK_THROWS_AS(sum(ones({2})).backward(), Error);
     CHECK_THROWS_AS((x * 2).grad(), Error);
     CHECK_THROWS_AS(ones({2}, DType::i64).requires_grad(), Error);
@@ -154,11 +154,11 @@ TEST_CASE("backward asks for a scalar that depends on something, once") {
     const std::string again = "[backward] a second backward through the same computation: its saved tensors are gone";
     const Tensor loss = sum(x * x);
     loss.backward();
-    CHECK(message_of([&] { loss.backward(); }) == again);
+    CHECK(error_of([&] { loss.backward(); }) == again);
 
     const Tensor shared = x * x, first = sum(shared), second = sum(shared * 2);
     first.backward();
-    CHECK(message_of([&] { second.backward(); }) == again);
+    CHECK(error_of([&] { second.backward(); }) == again);
 }
 
 TEST_CASE("nodes are freed as the walk passes them, and with their tensors otherwise") {
@@ -202,7 +202,7 @@ TEST_CASE("a gradient of the wrong shape is an error") {
         void backward(const Tensor& dy, Gradients& grad) { grad.give(1, dy); }
     };
     const Tensor x = leaf({1, 2}), data = ones({2}, DType::f64);
-    CHECK(message_of([&] { record<WrongBackward>(scalar(0, DType::f64), {x}).backward(); }) ==
+    CHECK(error_of([&] { record<WrongBackward>(scalar(0, DType::f64), {x}).backward(); }) ==
           "[autograd] expected a gradient of f64 (2,), got f64 (3,)");
     CHECK_THROWS_AS(record<UnaskedBackward>(scalar(0, DType::f64), {x, data}).backward(), Error);
 }

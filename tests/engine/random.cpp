@@ -8,7 +8,7 @@
 #include <set>
 
 #include "engine/threads.h"
-#include "tests/support/message.h"
+#include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -109,7 +109,7 @@ TEST_CASE("normal numbers have a normal distribution's moments") {
     CHECK(*std::max_element(x.begin(), x.end()) > 4);    // the tail is there: P < 1e-14 otherwise
 }
 
-TEST_CASE("uniform numbers lie in [0, 1) and fill it evenly") {
+TEST_CASE("uniform numbers lie between 0 and 1, and fill it evenly") {
     constexpr int n = 1 << 20, bins = 64;
     const auto x = random_uniform({n}, {.seed = 2}).values();
     std::array<int, bins> count{};
@@ -177,7 +177,7 @@ TEST_CASE("permuted is uniform over epochs") {
 
 TEST_CASE("filling refuses a wrong number of streams or a view") {
     Tensor x = empty({2, 3});
-    CHECK(message_of([&] { fill_normal(x, streams(0, 3)); }) ==
+    CHECK(error_of([&] { fill_normal(x, streams(0, 3)); }) ==
           "[fill_normal] expected a contiguous tensor (N, …) and N streams, got f32 (2, 3) and 3");
     Tensor turned = empty({3, 2}).transpose(0, 1);
     CHECK_THROWS_AS(fill_uniform(turned, streams(0, 2)), Error);

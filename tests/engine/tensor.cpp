@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "engine/ops/copy/copy.h"
-#include "tests/support/message.h"
+#include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -38,7 +38,7 @@ TEST_CASE("tensors are made from numbers") {
     CHECK(scalar(4).rank() == 0);
     CHECK(scalar(4).item() == 4);
     CHECK(empty({0, 3}).elements() == 0);
-    CHECK(message_of([] { from_values({1, 2, 3}, {2, 2}); }) == "[from_values] expected 4 values for shape (2, 2), got 3");
+    CHECK(error_of([] { from_values({1, 2, 3}, {2, 2}); }) == "[from_values] expected 4 values for shape (2, 2), got 3");
     CHECK_THROWS_AS(empty({2, -1}), Error);
     CHECK_THROWS_AS(zeros({2}).item(), Error);
 }
@@ -51,7 +51,7 @@ TEST_CASE("a tensor prints its type and shape") {
 }
 
 TEST_CASE("data() insists on the type") {
-    CHECK(message_of([] { zeros({2}).data<double>(); }) == "[tensor] expected elements of f64, got f32 (2,)");
+    CHECK(error_of([] { zeros({2}).data<double>(); }) == "[tensor] expected elements of f64, got f32 (2,)");
     CHECK_THROWS_AS(Tensor().data<float>(), Error);
 }
 
@@ -94,7 +94,7 @@ TEST_CASE("reshape keeps row-major order, and copies only where it must") {
     const Tensor turned = x.transpose(0, 1).reshape({6, 2});
     CHECK(turned.storage() != x.storage());
     CHECK(turned.values() == Values{0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11});
-    CHECK(message_of([&] { x.reshape({5, 2}); }) == "[reshape] expected a shape of 12 elements for f32 (2, 3, 2), got (5, 2)");
+    CHECK(error_of([&] { x.reshape({5, 2}); }) == "[reshape] expected a shape of 12 elements for f32 (2, 3, 2), got (5, 2)");
     CHECK_THROWS_AS(x.reshape({5, -1}), Error);
     CHECK_THROWS_AS(x.reshape({-1, -1}), Error);
 }

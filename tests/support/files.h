@@ -8,7 +8,7 @@
 #include <iterator>
 #include <string>
 
-#include "engine/error.h"
+#include "tests/support/error_of.h"
 
 namespace lull::test {
 
@@ -50,15 +50,6 @@ inline std::string from_hex(const std::string& hex) {
     std::string bytes;
     for (std::size_t i = 0; i + 1 < hex.size(); i += 2) bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
     return bytes;
-}
-
-// What the Error that f throws says, or "nothing thrown".
-template <class F>
-std::string error_of(const F& f) {
-    try {
-        f();
-    } catch (const Error& error) { return error.what(); }
-    return "nothing thrown";
 }
 
 }    // namespace lull::test

@@ -7,7 +7,7 @@
 
 #include "engine/io/safetensors.h"
 #include "engine/threads.h"
-#include "tests/support/message.h"
+#include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -128,7 +128,7 @@ TEST_CASE("the norm of a gradient") {
 
 TEST_CASE("adamw refuses buffers that do not match") {
     State state(ones({4}));
-    CHECK(message_of([&] { state.step(ones({5}), numbers_of(1, {})); }) ==
+    CHECK(error_of([&] { state.step(ones({5}), numbers_of(1, {})); }) ==
           "[adamw] expected the gradient to be contiguous, f32, (4,), got f32 (5,)");
     CHECK_THROWS_AS(state.step(ones({4}, DType::f64), numbers_of(1, {})), Error);
     CHECK_THROWS_AS(state.step(ones({4}), numbers_of(1, {.eps = 0})), Error);

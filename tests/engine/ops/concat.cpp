@@ -4,7 +4,7 @@
 
 #include "engine/ops/elementwise/elementwise.h"
 #include "engine/ops/reduce/reduce.h"
-#include "tests/support/message.h"
+#include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -37,7 +37,7 @@ TEST_CASE("the parts of a concatenation are slices of it, whatever the type") {
 }
 
 TEST_CASE("concat refuses tensors that differ elsewhere") {
-    CHECK(message_of([] {
+    CHECK(error_of([] {
               concat({ones({2, 3}), ones({3, 3})}, 1);
           }) == "[concat] expected tensors that differ along axis 1 only, got f32 (2, 3) and f32 (3, 3)");
     CHECK_THROWS_AS(concat({ones({2, 3}), ones({2})}, 0), Error);

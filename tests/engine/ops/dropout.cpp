@@ -7,7 +7,7 @@
 
 #include "engine/ops/elementwise/elementwise.h"
 #include "engine/ops/reduce/reduce.h"
-#include "tests/support/message.h"
+#include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -60,9 +60,9 @@ TEST_CASE("dropout drops a share of p and keeps the mean") {
 }
 
 TEST_CASE("dropout refuses a wrong probability or number of streams") {
-    CHECK(message_of([] { dropout(ones({2, 3}), 1, streams(2)); }) == "[dropout] expected a probability in [0, 1), got 1");
+    CHECK(error_of([] { dropout(ones({2, 3}), 1, streams(2)); }) == "[dropout] expected a probability in [0, 1), got 1");
     CHECK_THROWS_AS(dropout(ones({2, 3}), -0.1, streams(2)), Error);
-    CHECK(message_of([] {
+    CHECK(error_of([] {
               dropout(ones({2, 3}), 0.5, streams(3));
           }) == "[dropout] expected x (N, …) and N streams, got f32 (2, 3) and 3");
 }

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/support/message.h"
+#include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -170,7 +170,7 @@ TEST_CASE("tensors without elements are operands like others") {
 TEST_CASE("a vector against images is an error, never a match with the channels") {
     const Tensor images = ones({4, 2, 2, 4}), per_image = ones({4});
     CHECK(
-        message_of([&] { images* per_image; }) ==
+        error_of([&] { images* per_image; }) ==
         "[multiply] expected equal ranks and extents that are equal or 1 (a per-image value is (N, 1, 1, 1)), got f32 (4, 2, 2, "
         "4) and f32 (4,)");
     CHECK_THROWS_AS(per_image + images, Error);
@@ -180,11 +180,11 @@ TEST_CASE("a vector against images is an error, never a match with the channels"
 }
 
 TEST_CASE("types must agree and be f32 or f64") {
-    CHECK(message_of([] { ones({2}) + ones({2}, DType::f64); }) ==
+    CHECK(error_of([] { ones({2}) + ones({2}, DType::f64); }) ==
           "[add] expected operands of one type, got f32 (2,) and f64 (2,)");
-    CHECK(message_of([] { exp(ones({2}, DType::bf16)); }) == "[exp] expected f32 or f64, got bf16 (2,); cast to f32 first");
+    CHECK(error_of([] { exp(ones({2}, DType::bf16)); }) == "[exp] expected f32 or f64, got bf16 (2,); cast to f32 first");
     CHECK_THROWS_AS(ones({2}, DType::i64) * ones({2}, DType::i64), Error);
-    CHECK(message_of([] { clamp(ones({2}), 1, 0); }) == "[clamp] expected low ≤ high, got 1 and 0");
+    CHECK(error_of([] { clamp(ones({2}), 1, 0); }) == "[clamp] expected low ≤ high, got 1 and 0");
 }
 
 TEST_CASE("two operands may share one gradient without disturbing each other") {

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/support/message.h"
+#include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -26,7 +26,7 @@ TEST_CASE("an index of any shape and integer type") {
 
 TEST_CASE("embedding refuses indices outside the table") {
     const Tensor table = ones({3, 2});
-    CHECK(message_of([&] {
+    CHECK(error_of([&] {
               embedding(table, from_values({0, 3}, {2}, DType::i64));
           }) == "[embedding] expected indices in [0, 3), got 3");
     CHECK_THROWS_AS(embedding(table, from_values({-1}, {1}, DType::i32)), Error);

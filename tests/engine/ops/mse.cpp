@@ -4,7 +4,7 @@
 
 #include "engine/ops/elementwise/elementwise.h"
 #include "engine/ops/reduce/reduce.h"
-#include "tests/support/message.h"
+#include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -41,10 +41,10 @@ TEST_CASE("target and weight get no gradient") {
 
 TEST_CASE("mse refuses shapes that would broadcast") {
     const Tensor images = ones({4, 2, 2, 1});
-    CHECK(message_of([&] {
+    CHECK(error_of([&] {
               mse(images, ones({4, 1, 1, 1}));
           }) == "[mse] expected a target like the prediction, got f32 (4, 2, 2, 1) and f32 (4, 1, 1, 1)");
-    CHECK(message_of([&] { mse(images, images, ones({4})); }) == "[mse] expected a weight f32 (4, 1, 1, 1), got f32 (4,)");
+    CHECK(error_of([&] { mse(images, images, ones({4})); }) == "[mse] expected a weight f32 (4, 1, 1, 1), got f32 (4,)");
     CHECK_THROWS_AS(mse(images, ones({4, 2, 2, 1}, DType::f64)), Error);
     CHECK_THROWS_AS(mse(empty({0, 3}), empty({0, 3})), Error);
 }

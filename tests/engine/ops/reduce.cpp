@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "engine/ops/elementwise/elementwise.h"
-#include "tests/support/message.h"
+#include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -112,13 +112,13 @@ TEST_CASE("reductions of nothing") {
     CHECK(sum(empty({0, 3}), {1}).shape() == Shape{0, 1});
     CHECK(std::isnan(mean(empty({0})).item()));
     CHECK(max(empty({0, 3}), {1}).shape() == Shape{0, 1});
-    CHECK(message_of([] { max(empty({0})); }) == "[max] expected at least one element to choose from, got none");
+    CHECK(error_of([] { max(empty({0})); }) == "[max] expected at least one element to choose from, got none");
 }
 
 TEST_CASE("reductions refuse wrong axes and types") {
     const Tensor x = ones({2, 3});
-    CHECK(message_of([&] { sum(x, {2}); }) == "[shape] no axis 2 in shape (2, 3)");
-    CHECK(message_of([&] { mean(x, {1, -1}); }) == "[mean] expected every axis once, got axis -1 again for f32 (2, 3)");
-    CHECK(message_of([] { sum(ones({2}, DType::i64)); }) == "[sum] expected f32 or f64, got i64 (2,); cast to f32 first");
+    CHECK(error_of([&] { sum(x, {2}); }) == "[shape] no axis 2 in shape (2, 3)");
+    CHECK(error_of([&] { mean(x, {1, -1}); }) == "[mean] expected every axis once, got axis -1 again for f32 (2, 3)");
+    CHECK(error_of([] { sum(ones({2}, DType::i64)); }) == "[sum] expected f32 or f64, got i64 (2,); cast to f32 first");
     CHECK_THROWS_AS(sum(Tensor()), Error);
 }

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/support/message.h"
+#include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -28,8 +28,6 @@ TEST_CASE("every pixel is repeated in both directions") {
 }
 
 TEST_CASE("upsampling refuses what is no image") {
-    CHECK(message_of([] {
-              upsample_nearest(ones({2, 3, 4}));
-          }) == "[upsample_nearest] expected x (N, H, W, C), got f32 (2, 3, 4)");
+    CHECK(error_of([] { upsample_nearest(ones({2, 3, 4})); }) == "[upsample_nearest] expected x (N, H, W, C), got f32 (2, 3, 4)");
     CHECK_THROWS_AS(upsample_nearest(ones({1, 2, 2, 1}), 0), Error);
 }

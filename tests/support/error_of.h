@@ -7,13 +7,13 @@
 
 namespace lull::test {
 
-// The message of the Error that f throws, or "no error".
+// What the Error that f throws says, or "nothing thrown".
 template <class F>
-std::string message_of(const F& f) {
+std::string error_of(const F& f) {
     try {
         f();
     } catch (const Error& error) { return error.what(); }
-    return "no error";
+    return "nothing thrown";
 }
 
 }    // namespace lull::test
