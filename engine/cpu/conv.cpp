@@ -90,6 +90,8 @@ void conv_row(const Sum<T>& sum, const T* x, const T* w, Output<T> out, std::int
     }
 }
 
+constexpr std::int64_t kBandPixels = 128;
+
 // partial[c][o] += Σ_pixels x[c] dy[o] for C channels × V vectors of one tap.
 template <class T>
 struct WeightGrid {
@@ -287,27 +289,34 @@ void Convolution<T>::backward_weights(const T* x, const T* dy, T* partial) const
     constexpr int kOne = std::min<int>(kBroadcasts<T, 1>, L), kTwo = std::min<int>(kBroadcasts<T, 2>, L);
     const PaddedLayout<T> x_layout = input(), dy_layout = gradient();
     const std::int64_t out_padded = padded(shape_.out_channels), channels_padded = padded(shape_.channels);
-    const WeightGrid<T> grid{dy_layout.height,      dy_layout.width,         shape_.stride * x_layout.row_pitch(),
-                             dy_layout.row_pitch(), dy_layout.block_pitch(), out_padded};
-    dy += dy_layout.offset(dy_layout.top, dy_layout.left);
-    for (std::int64_t o = 0; o < out_padded;) {
-        const std::int64_t vectors = out_padded - o > L ? 2 : 1;
-        const T* dy_o = dy + o / L * dy_layout.block_pitch();
-        for (std::int64_t tap = 0; tap < shape_.taps(); ++tap) {
-            const T* x_tap = x + forward_.offsets[static_cast<std::size_t>(tap)];
-            T* out = partial + tap * channels_padded * out_padded + o;
-            for (std::int64_t c = 0; c < shape_.channels;) {
-                const T* x_c = x_tap + c / L * x_layout.block_pitch() + c % L;
-                if (vectors == 2) {
-                    weight_tile<T, kTwo, 2>(grid, x_c, dy_o, out + c * out_padded);
-                    c += kTwo;
-                } else {
-                    weight_tile<T, kOne, 1>(grid, x_c, dy_o, out + c * out_padded);
-                    c += kOne;
+    // A band of rows at a time: its vectors stay in L1 for all taps and channels.
+    const std::int64_t band = std::max<std::int64_t>(1, kBandPixels / dy_layout.width);
+    for (std::int64_t row = 0; row < dy_layout.height; row += band) {
+        const WeightGrid<T> grid{std::min(band, dy_layout.height - row),
+                                 dy_layout.width,
+                                 shape_.stride * x_layout.row_pitch(),
+                                 dy_layout.row_pitch(),
+                                 dy_layout.block_pitch(),
+                                 out_padded};
+        for (std::int64_t o = 0; o < out_padded;) {
+            const std::int64_t vectors = out_padded - o > L ? 2 : 1;
+            const T* dy_o = dy + dy_layout.offset(dy_layout.top + row, dy_layout.left) + o / L * dy_layout.block_pitch();
+            for (std::int64_t tap = 0; tap < shape_.taps(); ++tap) {
+                const T* x_tap = x + row * grid.x_row + forward_.offsets[static_cast<std::size_t>(tap)];
+                T* out = partial + tap * channels_padded * out_padded + o;
+                for (std::int64_t c = 0; c < shape_.channels;) {
+                    const T* x_c = x_tap + c / L * x_layout.block_pitch() + c % L;
+                    if (vectors == 2) {
+                        weight_tile<T, kTwo, 2>(grid, x_c, dy_o, out + c * out_padded);
+                        c += kTwo;
+                    } else {
+                        weight_tile<T, kOne, 1>(grid, x_c, dy_o, out + c * out_padded);
+                        c += kOne;
+                    }
                 }
             }
+            o += vectors * L;
         }
-        o += vectors * L;
     }
 }
 

@@ -65,14 +65,14 @@ void clear_margins(const PaddedLayout<T>& layout, T* out) {
 template <class T, class F>
 void write_padded(const PaddedLayout<T>& layout, T* out, const F& f) {
     clear_margins(layout, out);
-    for_each_vector<T>(layout.channels, [&](std::int64_t c, auto lane) {
-        T* const block = out + c / lanes<T>() * layout.block_pitch();
-        for (std::int64_t i = 0, p = 0; i < layout.height; ++i) {
-            for (std::int64_t j = 0; j < layout.width; ++j, ++p) {
-                hn::Store(f(p, c, lane), Tag<T>(), block + layout.offset(layout.top + i, layout.left + j));
+    for (std::int64_t i = 0; i < layout.height; ++i) {
+        for_each_vector<T>(layout.channels, [&](std::int64_t c, auto lane) {
+            T* const block = out + c / lanes<T>() * layout.block_pitch();
+            for (std::int64_t j = 0; j < layout.width; ++j) {
+                hn::Store(f(i * layout.width + j, c, lane), Tag<T>(), block + layout.offset(layout.top + i, layout.left + j));
             }
-        }
-    });
+        });
+    }
 }
 
 // image: (height, width, channels)

@@ -135,6 +135,7 @@ struct BackwardImage {
     const Block<T>& block;
     const PartialLayout<T>& parts;
     const std::vector<std::int64_t>& offsets;    // of pixels in an image padded by 1
+    const ResnetBlockGradients& gradients;
 
     // One GroupNorm + SiLU and the convolution behind it, whose output's gradient is dy (padded). g: (pixels, channels),
     // where da passes and dz stays for the gradient that is returned.
@@ -160,9 +161,7 @@ struct BackwardImage {
         return GroupNormGradient<T>(scratch, x, normalise, weight.data<T>(), g, sums, sums + size, block.groups);
     }
 
-    // din: (pixels, C); demb: (O) or null.
-    void operator()(std::int64_t n, const T* dy, const T* h, const T* statistics1, const T* statistics2, T* partial, T* din,
-                    Into demb) const {
+    void operator()(std::int64_t n, const T* dy, const T* h, const T* statistics1, const T* statistics2, T* partial) const {
         Scratch scratch;
         const ResnetBlockWeights& w = block.w;
         const PaddedLayout<T> dy_layout = block.conv2.gradient(), dh_layout = block.conv1.gradient();
@@ -184,7 +183,7 @@ struct BackwardImage {
         block.conv1.backward_bias(dh_padded, dshift);
         T* const dbias1 = partial + parts.conv1 + block.conv1.bias_offset();
         for (std::int64_t o = 0; o < block.O; ++o) dbias1[o] += dshift[o];
-        if (demb.tensor.defined()) {
+        if (Into demb = gradients.emb; demb.tensor.defined()) {
             T* const to = demb.tensor.data<T>() + n * block.O;
             for (std::int64_t o = 0; o < block.O; ++o) to[o] = demb.add ? to[o] + dshift[o] : dshift[o];
         }
@@ -193,41 +192,64 @@ struct BackwardImage {
         const Normalise<T> norm1(scratch, block.C, nullptr, block.groups, statistics1);
         const auto gradient = unit(scratch, block.conv1, in, norm1, w.norm1_weight, w.norm1_bias, dh_padded, g,
                                    partial + parts.conv1, partial + parts.norm1);
-        for_each_vector<T>(block.C, [&](std::int64_t c, auto lane) {
-            for (std::int64_t p = 0; p < block.pixels; ++p) {
-                const std::int64_t at = p * block.C + c;
-                const Vec<T> value = gradient(p, c, lane);
-                lane.store(block.shortcut ? value : hn::Add(value, lane.load(dy + at)), din + at);
-            }
-        });
-        if (block.shortcut) shortcut(in, dy, partial + parts.shortcut, din);
+        const T* const through_shortcut = block.shortcut ? shortcut(scratch, in, dy, partial + parts.shortcut) : dy;
+        hand_out(gradient, through_shortcut, n);
     }
 
-    void shortcut(const Image<T>& in, const T* dy, T* partial, T* din) const {
-        Scratch scratch;
+    // din = gradient + rest, (pixels, C), to where the gradients of x and skip go.
+    void hand_out(const GroupNormGradient<T>& gradient, const T* rest, std::int64_t n) const {
+        const auto value = [&](std::int64_t p, std::int64_t c, auto lane) {
+            return hn::Add(gradient(p, c, lane), lane.load(rest + p * block.C + c));
+        };
+        const std::int64_t C1 = block.C1, C2 = block.C - C1;
+        if (C1 == block.C || C1 % lanes<T>() == 0) {
+            for_each_vector<T>(block.C, [&](std::int64_t c, auto lane) {
+                const bool to_x = c < C1;
+                Into to = to_x ? gradients.x : gradients.skip;
+                if (!to.tensor.defined()) return;
+                const std::int64_t width = to_x ? C1 : C2;
+                T* const out = to.tensor.data<T>() + n * block.pixels * width + (to_x ? c : c - C1);
+                for (std::int64_t p = 0; p < block.pixels; ++p) {
+                    const Vec<T> din = value(p, c, lane);
+                    lane.store(to.add ? hn::Add(din, lane.load(out + p * width)) : din, out + p * width);
+                }
+            });
+            return;
+        }
+        Scratch scratch;    // a vector straddles the seam
+        T* const din = scratch.take<T>(block.pixels * block.C);
+        for_each_vector<T>(block.C, [&](std::int64_t c, auto lane) {
+            for (std::int64_t p = 0; p < block.pixels; ++p) lane.store(value(p, c, lane), din + p * block.C + c);
+        });
+        copy_channels(din, 0, C1, n, gradients.x);
+        copy_channels(din, C1, C2, n, gradients.skip);
+    }
+
+    // Channels [begin, begin + width) of din (pixels, C) into image n of their own tensor.
+    void copy_channels(const T* din, std::int64_t begin, std::int64_t width, std::int64_t n, Into to) const {
+        if (!to.tensor.defined()) return;
+        T* const out = to.tensor.data<T>() + n * block.pixels * width;
+        for (std::int64_t p = 0; p < block.pixels; ++p) {
+            const T* const from = din + p * block.C + begin;
+            for (std::int64_t c = 0; c < width; ++c) out[p * width + c] = to.add ? out[p * width + c] + from[c] : from[c];
+        }
+    }
+
+    // The shortcut's gradients; returns that of its input, (pixels, C).
+    const T* shortcut(Scratch& scratch, const Image<T>& in, const T* dy, T* partial) const {
         const Convolution<T>& conv = *block.shortcut;
         const PaddedLayout<T> in_layout = conv.input(), dy_layout = conv.gradient();
+        T* const din = scratch.take<T>(block.pixels * block.C);
         T* const in_padded = scratch.take<T>(in_layout.size());
         T* const dy_padded = scratch.take<T>(dy_layout.size());
         write_padded(in_layout, in_padded, [&](std::int64_t p, std::int64_t c, auto lane) { return lane.load(in.at(p, c)); });
         copy_padded(dy_layout, dy, dy_padded);
         conv.backward_weights(in_padded, dy_padded, partial);
         conv.backward_bias(dy_padded, partial + conv.bias_offset());
-        conv.backward_data(dy_padded, din, true);
+        conv.backward_data(dy_padded, din, false);
+        return din;
     }
 };
-
-// Channels [begin, begin + width) of din (pixels, channels) into image n of their own tensor.
-template <class T>
-void hand_out(const T* din, std::int64_t pixels, std::int64_t channels, std::int64_t begin, std::int64_t width, std::int64_t n,
-              Into to) {
-    if (!to.tensor.defined()) return;
-    T* const out = to.tensor.data<T>() + n * pixels * width;
-    for (std::int64_t p = 0; p < pixels; ++p) {
-        const T* const from = din + p * channels + begin;
-        for (std::int64_t c = 0; c < width; ++c) out[p * width + c] = to.add ? out[p * width + c] + from[c] : from[c];
-    }
-}
 
 // Adds up the partial sums into the gradients of all weights.
 template <class T>
@@ -282,19 +304,15 @@ void resnet_block_backward(const Tensor& x, const Tensor& skip, const Tensor& em
         if (block.shortcut) block.shortcut->pack_backward(weights.shortcut_weight.data<T>());
         const PartialLayout<T> parts(block);
         const std::vector<std::int64_t> offsets = pixel_offsets(block.conv1.input());
-        const BackwardImage<T> backward_image{block, parts, offsets};
+        const BackwardImage<T> backward_image{block, parts, offsets, gradients};
         const std::int64_t count = partial_sums(block.images), out = block.pixels * block.O, groups = 2 * block.groups.count;
         const Buffer<T> partials(count * parts.size);
         parallel_for(count, [&](std::int64_t i) {
             T* const partial = partials.data() + i * parts.size;
             std::fill_n(partial, parts.size, T(0));
             for (std::int64_t n = block.images * i / count; n < block.images * (i + 1) / count; ++n) {
-                Scratch scratch;
-                T* const din = scratch.take<T>(block.pixels * block.C);
                 backward_image(n, dy.data<T>() + n * out, h.data<T>() + n * out, statistics1.data<T>() + n * groups,
-                               statistics2.data<T>() + n * groups, partial, din, gradients.emb);
-                hand_out(din, block.pixels, block.C, 0, block.C1, n, gradients.x);
-                hand_out(din, block.pixels, block.C, block.C1, block.C - block.C1, n, gradients.skip);
+                               statistics2.data<T>() + n * groups, partial);
             }
         });
         sum_weight_gradients(block, parts, partials.data(), count, gradients);
