@@ -3,7 +3,7 @@
 // They are ours so that an element's bits depend on its value alone: whether it lies in the middle of a range or in its
 // tail, whatever the number of threads. Accuracy, in units of the last place: vexp and vlog 2, the others 4 (sine and
 // cosine: for |x| ≤ 8192 in float and 2^20 in double, relative to the larger of the result and 1/10). Infinities, zeros,
-// subnormal numbers and NaN behave as in <cmath>.
+// subnormal numbers and NaN behave as in <cmath>. All are inlined: a call would save every vector register.
 #pragma once
 
 #include <cstdint>
@@ -40,17 +40,17 @@ template <class V>
 using Int = hn::Vec<hn::RebindToSigned<hn::DFromV<V>>>;
 
 template <class V>
-Int<V> bits(V x) {
+HWY_INLINE Int<V> bits(V x) {
     return hn::BitCast(hn::RebindToSigned<hn::DFromV<V>>(), x);
 }
 template <class V>
-V from_bits(Int<V> x) {
+HWY_INLINE V from_bits(Int<V> x) {
     return hn::BitCast(hn::DFromV<V>(), x);
 }
 
 // 2^n for integral n within the normal exponents.
 template <class V>
-V pow2(V n) {
+HWY_INLINE V pow2(V n) {
     using T = hn::TFromV<V>;
     const hn::DFromV<V> d;
     const auto exponent = hn::ShiftLeft<mantissa_bits<T>>(bits<V>(hn::Add(n, hn::Set(d, rounder<T>))));
@@ -59,7 +59,7 @@ V pow2(V n) {
 
 // Σ c_i x^i by Horner's rule; the coefficients come highest power first.
 template <class V, std::size_t N>
-V polynomial(V x, const double (&coefficients)[N]) {
+HWY_INLINE V polynomial(V x, const double (&coefficients)[N]) {
     using T = hn::TFromV<V>;
     const hn::DFromV<V> d;
     V sum = hn::Set(d, static_cast<T>(coefficients[0]));
@@ -71,7 +71,7 @@ V polynomial(V x, const double (&coefficients)[N]) {
 template <class V>
 struct ExpParts {
     V shifted, n, expm1_r;    // shifted: n, with its integer in the low bits
-    explicit ExpParts(V x) {
+    HWY_INLINE explicit ExpParts(V x) {
         using T = hn::TFromV<V>;
         constexpr Split<T> ln2(std::numbers::ln2_v<long double>);
         const hn::DFromV<V> d;
@@ -92,7 +92,7 @@ struct ExpParts {
 
 // Bounds beyond which e^x is 0 or infinite. Highway's Min and Max return the second argument if either is NaN.
 template <class V>
-V clamp_keeping_nan(V x, double low, double high) {
+HWY_INLINE V clamp_keeping_nan(V x, double low, double high) {
     using T = hn::TFromV<V>;
     const hn::DFromV<V> d;
     return hn::Max(hn::Set(d, static_cast<T>(low)), hn::Min(hn::Set(d, static_cast<T>(high)), x));
@@ -101,7 +101,7 @@ V clamp_keeping_nan(V x, double low, double high) {
 }    // namespace math
 
 template <class V>
-V vexp(V x) {
+HWY_INLINE V vexp(V x) {
     using T = hn::TFromV<V>;
     const hn::DFromV<V> d;
     const math::ExpParts<V> parts(math::is_float<T> ? math::clamp_keeping_nan(x, -105, 90)
@@ -115,7 +115,7 @@ V vexp(V x) {
 
 // e^x for x ≤ 1, as a softmax needs it, in two thirds of the instructions: what would be subnormal is 0.
 template <class V>
-V vexp_at_most_e(V x) {
+HWY_INLINE V vexp_at_most_e(V x) {
     using T = hn::TFromV<V>;
     const hn::DFromV<V> d;
     const math::ExpParts<V> parts(x);
@@ -129,7 +129,7 @@ V vexp_at_most_e(V x) {
 // x = 2^e m with m in [√½, √2). With f = m - 1 and s = f / (2 + f): ln m = 2 artanh s = 2 (s + s³/3 + s⁵/5 + …),
 // evaluated as f - (f²/2 - s (f²/2 + R)), R = 2 (s²/3 + s⁴/5 + …), where little cancels.
 template <class V>
-V vlog(V x) {
+HWY_INLINE V vlog(V x) {
     using T = hn::TFromV<V>;
     using Limits = std::numeric_limits<T>;
     constexpr math::Split<T> ln2(std::numbers::ln2_v<long double>);
@@ -163,21 +163,21 @@ V vlog(V x) {
 
 // 1 / (1 + e^-x)
 template <class V>
-V vsigmoid(V x) {
+HWY_INLINE V vsigmoid(V x) {
     const V one = hn::Set(hn::DFromV<V>(), hn::TFromV<V>(1));
     return hn::Div(one, hn::Add(one, vexp(hn::Neg(x))));
 }
 
 // x · sigmoid(x)
 template <class V>
-V vsilu(V x) {
+HWY_INLINE V vsilu(V x) {
     return hn::Mul(x, vsigmoid(x));
 }
 
 // silu(x), and its derivative s (1 + x (1 - s)), s = sigmoid(x). With e = e^-|x|, the larger of s and 1 - s is 1 / (1 + e)
 // and the smaller e times that: nothing cancels but the sum itself, at its zero x = -1.28.
 template <class V>
-V vsilu_and_derivative(V x, V& derivative) {
+HWY_INLINE V vsilu_and_derivative(V x, V& derivative) {
     const hn::DFromV<V> d;
     const V one = hn::Set(d, hn::TFromV<V>(1));
     const V e = vexp(hn::Neg(hn::Abs(x)));
@@ -188,7 +188,7 @@ V vsilu_and_derivative(V x, V& derivative) {
     return hn::Mul(x, s);
 }
 template <class V>
-V vsilu_derivative(V x) {
+HWY_INLINE V vsilu_derivative(V x) {
     V derivative;
     vsilu_and_derivative(x, derivative);
     return derivative;
@@ -196,7 +196,7 @@ V vsilu_derivative(V x) {
 
 // tanh |x| = w / (w + 2) with w = e^{2|x|} - 1 = 2^n (e^r - 1) + (2^n - 1), which keeps small x accurate.
 template <class V>
-V vtanh(V x) {
+HWY_INLINE V vtanh(V x) {
     using T = hn::TFromV<V>;
     const hn::DFromV<V> d;
     const V magnitude = math::clamp_keeping_nan(hn::Abs(x), 0, 20);    // tanh 20 is 1 in double, too
@@ -208,7 +208,7 @@ V vtanh(V x) {
 
 // x = k π/2 + r with |r| ≤ π/4; Taylor's series of r; k modulo 4 says which of them, and its sign.
 template <class V>
-void vsincos(V x, V& sine, V& cosine) {
+HWY_INLINE void vsincos(V x, V& sine, V& cosine) {
     using T = hn::TFromV<V>;
     constexpr math::Split<T> half_pi(std::numbers::pi_v<long double> / 2, -0x3b399d747f23e32fp-127L);
     constexpr int kSign = 8 * sizeof(T) - 2;    // moves bit 1 to the sign
