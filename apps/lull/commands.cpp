@@ -40,6 +40,12 @@ std::string unknown_argument(const CLI::App& app) {
            hint(extras.front(), known);
 }
 
+std::string parse_error(const CLI::App& app, const CLI::ParseError& error) {
+    const bool no_command = app.get_subcommands().empty();
+    const bool not_taken = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+    return no_command || not_taken ? unknown_argument(app) : error.what();
+}
+
 }    // namespace
 
 void add_machine_options(CLI::App& app, MachineOptions& options) {
@@ -67,11 +73,9 @@ int run_command(int argc, const char* const* argv) {
         return kDone;
     } catch (const CLI::Success& asked_for) {    // --help, --version
         return app.exit(asked_for);
-    } catch (const CLI::ExtrasError&) { return complain(unknown_argument(app), kUsage); } catch (const CLI::ParseError& error) {
+    } catch (const CLI::ParseError& error) { return complain(parse_error(app, error), kUsage); } catch (const UsageError& error) {
         return complain(error.what(), kUsage);
-    } catch (const UsageError& error) { return complain(error.what(), kUsage); } catch (const std::exception& error) {
-        return complain(error.what(), kFailed);
-    }
+    } catch (const std::exception& error) { return complain(error.what(), kFailed); }
 }
 
 }    // namespace lull

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 #include <string>
 
 #include "apps/lull/canvas.h"
@@ -72,29 +73,27 @@ void draw_curve(Canvas& canvas, const Axes& axes, std::span<const double> values
 
 }    // namespace
 
-std::vector<double> trailing_mean(std::span<const double> values, std::size_t window) {
+std::vector<double> smoothed(std::span<const double> losses) {
     std::vector<double> means;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        const std::size_t first = i + 1 > window ? i + 1 - window : 0;
-        double sum = 0;
-        for (std::size_t j = first; j <= i; ++j) sum += values[j];
-        means.push_back(sum / static_cast<double>(i + 1 - first));
+    for (std::size_t steps = 1; steps <= losses.size(); ++steps) {
+        const auto window = losses.first(steps).last(smoothing_window(steps));
+        means.push_back(std::accumulate(window.begin(), window.end(), 0.0) / static_cast<double>(window.size()));
     }
     return means;
 }
 
-Tensor plot_loss(std::span<const double> losses, std::size_t window) {
+Tensor plot_loss(std::span<const double> losses) {
     check(!losses.empty(), "plot_loss", "expected at least one loss");
     const auto [least, most] = std::minmax_element(losses.begin(), losses.end());
     const double low = std::max(*least, 1e-12);    // a loss of 0 has no place on a logarithmic axis
     const Axes axes{static_cast<double>(losses.size()), 0.9 * low, 1.1 * std::max(*most, low)};
-    const std::vector<double> means = trailing_mean(losses, window);
+    const std::vector<double> means = smoothed(losses);
 
     Canvas canvas(kWidth, kHeight, kWhite);
     draw_axes(canvas, axes);
     draw_curve(canvas, axes, losses, 1, kFaint);
     draw_curve(canvas, axes, means, 2.5, kStrong);
-    canvas.text(kLeft, 16, "loss, mean of " + std::to_string(window) + " steps", kInk, kScale);
+    canvas.text(kLeft, 16, "loss, mean of " + std::to_string(smoothing_window(losses.size())) + " steps", kInk, kScale);
     const std::string last = short_number(means.back());
     canvas.text(kWidth - kRight - Canvas::text_width(last, kScale), 16, last, kStrong, kScale);
     return canvas.pixels();

@@ -39,7 +39,9 @@ ValueCheck whole_number(std::int64_t least, std::int64_t most) {
     return [=](const std::string& text) {
         const auto value = parse<std::int64_t>(text);
         if (value && *value >= least && *value <= most) return std::string();
-        return "expected a whole number, at least " + std::to_string(least) + ", got '" + text + "'";
+        const std::string range = most < kNoLimit ? " from " + std::to_string(least) + " to " + std::to_string(most)
+                                                  : ", at least " + std::to_string(least);
+        return "expected a whole number" + range + ", got '" + text + "'";
     };
 }
 

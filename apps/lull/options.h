@@ -41,7 +41,8 @@ auto reading(std::string_view flag, F&& f) {
 
 // Checks for an option's text: an empty string when it will do, otherwise what was expected.
 using ValueCheck = std::function<std::string(const std::string&)>;
-ValueCheck whole_number(std::int64_t least, std::int64_t most = 1'000'000'000'000);
+inline constexpr std::int64_t kNoLimit = 1'000'000'000'000;
+ValueCheck whole_number(std::int64_t least, std::int64_t most = kNoLimit);
 ValueCheck number_at_least(double least);
 ValueCheck number_above(double bound);
 ValueCheck number_in(double least, double below);    // [least, below)

@@ -36,7 +36,7 @@ struct SampleText {
 };
 
 void add_model_options(CLI::App& app, SampleText& text) {
-    app.add_option("model", text.settings.model, "a run's folder, or a checkpoint")->type_name("RUN|FILE")->required();
+    app.add_option("RUN|FILE", text.settings.model, "a run's folder, or a checkpoint")->option_text(" ")->required();
     app.add_option("--weights", text.weights, "ema (averaged) or raw")->type_name("NAME")->capture_default_str()->group("Model");
 }
 
@@ -80,7 +80,7 @@ void add_output_options(CLI::App& app, SampleText& text) {
         ->group(group);
     app.add_option("--batch", s.batch, "images at a time; changes the memory needed, not the images")
         ->type_name("N")
-        ->check(whole_number(1, 1 << 20))
+        ->check(whole_number(1))
         ->capture_default_str()
         ->group(group);
     app.add_option("--outdir", s.outdir, "folder of the picture samples-SAMPLER-STEPS-seeds-LIST.png (default: the run's)")

@@ -59,12 +59,12 @@ void add_length_options(CLI::App& app, TrainSettings& s) {
         ->group(group);
     app.add_option("--batch", s.batch, "images per pass")
         ->type_name("N")
-        ->check(whole_number(1, 1 << 20))
+        ->check(whole_number(1))
         ->capture_default_str()
         ->group(group);
     app.add_option("--accumulate", s.accumulate, "passes per step, whose gradients are averaged")
         ->type_name("N")
-        ->check(whole_number(1, 1 << 20))
+        ->check(whole_number(1))
         ->capture_default_str()
         ->group(group);
 }

@@ -68,7 +68,7 @@ class Run {
 
     Tensor loss(Positions positions) const;
     TrainerOptions trainer_options(std::int64_t first_step) const;
-    void resolve_steps(Progress& notes);
+    void resolve_steps();
     void make_folder();
     void train(TrainingLog& log, std::int64_t first_step);
     std::string summary() const;
@@ -122,7 +122,7 @@ TrainerOptions Run::trainer_options(std::int64_t first_step) const {
 }
 
 // Turns minutes into steps, and settles what depends on their number.
-void Run::resolve_steps(Progress& notes) {
+void Run::resolve_steps() {
     if (settings_.minutes > 0) {
         const double seconds = seconds_per_step(
             parameters_, [this](Positions p) { return loss(p); }, trainer_options(0));
@@ -130,7 +130,7 @@ void Run::resolve_steps(Progress& notes) {
         std::ostringstream line;
         line << settings_.steps << " steps of " << std::lround(1000 * seconds) << " ms fit into " << settings_.minutes
              << " minutes";
-        notes.note(line.str());
+        Progress(std::cerr, progress_style(settings_.machine.quiet), "step", 0).note(line.str());
     }
     if (settings_.sample_every == 0) settings_.sample_every = round_interval(settings_.steps);
 }
@@ -157,7 +157,6 @@ void Run::draw_samples(const TrainedStep& step) const {
     write_grid(folder_ / "samples" / name, images, model_.black, model_.white, text, 2);
 }
 
-// The folder, with the settings as they were resolved.
 void Run::make_folder() {
     if (settings_.outdir.empty()) {
         folder_ = make_run_folder("runs", "fashion-mnist-" + settings_.preset);
@@ -166,9 +165,6 @@ void Run::make_folder() {
         folder_ = settings_.outdir;
     }
     fs::create_directory(folder_ / "samples");
-    json resolved = description_;
-    resolved["machine"] = {{"threads", thread_count()}, {"device", settings_.machine.device}};
-    write_text(folder_ / "config.json", resolved.dump(2) + '\n');
 }
 
 std::string Run::summary() const {
@@ -207,10 +203,12 @@ void Run::train(TrainingLog& log, std::int64_t first_step) {
 }
 
 fs::path Run::start() {
-    Progress notes(std::cerr, progress_style(settings_.machine.quiet), "step", 0);
-    resolve_steps(notes);
-    description_["training"] = to_json(settings_);
     make_folder();
+    resolve_steps();
+    description_["training"] = to_json(settings_);
+    json resolved = description_;
+    resolved["machine"] = {{"threads", thread_count()}, {"device", settings_.machine.device}};
+    write_text(folder_ / "config.json", resolved.dump(2) + '\n');
     TrainingLog log(folder_, 0);
     train(log, 0);
     return folder_;
@@ -229,6 +227,7 @@ void Run::resume(const fs::path& folder) {
 
 fs::path train_model(const TrainSettings& settings) {
     settings.machine.apply();
+    model_preset(settings.preset);    // throws before the data is read
     return Run(settings).start();
 }
 

@@ -11,7 +11,7 @@
 
 namespace lull {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 namespace {
 
@@ -71,10 +71,10 @@ void TrainingLog::add(const TrainedStep& step) {
            {"seconds", seconds_}});
 }
 
-void TrainingLog::draw() const { write_png(folder_ / "loss.png", {plot_loss(losses_, kWindow), {{"Software", "lull"}}}); }
+void TrainingLog::draw() const { write_png(folder_ / "loss.png", {plot_loss(losses_), {{"Software", "lull"}}}); }
 
 double TrainingLog::smoothed_loss() const {
-    const std::size_t count = std::min(losses_.size(), kWindow);
+    const std::size_t count = smoothing_window(losses_.size());
     return std::accumulate(losses_.end() - static_cast<std::ptrdiff_t>(count), losses_.end(), 0.0) / static_cast<double>(count);
 }
 

@@ -15,19 +15,17 @@ namespace lull {
 // for each step, written as soon as it is made. Throws Error when a file cannot be written.
 class TrainingLog {
   public:
-    static constexpr std::size_t kWindow = 100;    // steps that the smoothed loss is the mean of
-
     // first_step: how many steps are made already; what the folder's log says about later ones is dropped.
     TrainingLog(const std::filesystem::path& folder, std::int64_t first_step);
     void add(const TrainedStep& step);
     void draw() const;
 
-    double smoothed_loss() const;
+    double smoothed_loss() const;         // apps/lull/loss_plot.h
     double samples_per_second() const;    // over the last steps, without hooks
 
   private:
     void keep_lines(std::int64_t last_step);
-    void write(const nlohmann::json& object);
+    void write(const nlohmann::ordered_json& object);
 
     std::filesystem::path folder_, path_;
     std::ofstream file_;

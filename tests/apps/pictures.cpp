@@ -35,16 +35,19 @@ TEST_CASE("lines and text that reach over the edge are cut off there") {
     CHECK(pixel(canvas.pixels(), 3, 3, 2) == 0);
 }
 
-TEST_CASE("the smoothed loss is the mean over a trailing window") {
-    const std::vector<double> values{1, 2, 3, 4};
-    CHECK(trailing_mean(values, 2) == std::vector<double>{1, 1.5, 2.5, 3.5});
-    CHECK(trailing_mean(values, 10) == std::vector<double>{1, 1.5, 2, 2.5});
+TEST_CASE("the smoothed loss is the mean of the last quarter, at most of 100 steps") {
+    std::vector<double> losses(1000);
+    for (std::size_t i = 0; i < losses.size(); ++i) losses[i] = static_cast<double>(i + 1);
+    const auto means = smoothed(losses);
+    CHECK(means[0] == 1);
+    CHECK(means[7] == 7.5);        // of 7 and 8
+    CHECK(means[999] == 950.5);    // of 901 to 1000
 }
 
 TEST_CASE("any losses make a picture: one, equal ones, zeros, many") {
     for (const std::vector<double>& losses :
          {std::vector<double>{0.5}, {1, 1, 1}, {0, 0}, {1e-9, 1e9}, std::vector<double>(3000, 0.2)})
-        CHECK(plot_loss(losses, 100).dtype() == DType::u8);
+        CHECK(plot_loss(losses).dtype() == DType::u8);
 }
 
 TEST_CASE("durations are written as clocks write them") {

@@ -1,0 +1,262 @@
+// The commands as a user types them, on made-up images and a network of a few thousand weights.
+#include "apps/lull/commands.h"
+
+#include <doctest/doctest.h>
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "apps/lull/training.h"
+#include "engine/io/png.h"
+#include "engine/io/safetensors.h"
+#include "engine/random.h"
+#include "engine/threads.h"
+#include "tests/support/files.h"
+
+using namespace lull;
+using namespace lull::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Result {
+    int status;
+    std::string out, err;
+};
+
+// What `lull ARGUMENTS` prints and returns.
+Result run(const std::vector<std::string>& arguments) {
+    std::vector<const char*> argv{"lull"};
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    std::ostringstream out, err;
+    std::streambuf *const cout_buffer = std::cout.rdbuf(out.rdbuf()), *const cerr_buffer = std::cerr.rdbuf(err.rdbuf());
+    const int status = run_command(static_cast<int>(argv.size()), argv.data());
+    std::cout.rdbuf(cout_buffer);
+    std::cerr.rdbuf(cerr_buffer);
+    return {status, out.str(), err.str()};
+}
+
+// The big-endian header of an IDX file of bytes.
+std::string idx_header(const std::vector<int>& extents) {
+    std::string bytes{'\0', '\0', '\x08', static_cast<char>(extents.size())};
+    for (const int extent : extents)
+        for (const int shift : {24, 16, 8, 0}) bytes += static_cast<char>(extent >> shift & 0xff);
+    return bytes;
+}
+
+// A folder with 40 images of bright rectangles, as Fashion-MNIST's files would be, and room for runs.
+struct Workshop {
+    TemporaryFolder folder;
+
+    Workshop() {
+        constexpr int kImages = 40, kSize = 28;
+        std::string images = idx_header({kImages, kSize, kSize}), labels = idx_header({kImages});
+        for (int i = 0; i < kImages; ++i) {
+            const RandomStream stream{5, Purpose::data, static_cast<std::uint64_t>(i)};
+            const int left = static_cast<int>(20 * stream.uniform(0)), top = static_cast<int>(20 * stream.uniform(1));
+            for (int y = 0; y < kSize; ++y)
+                for (int x = 0; x < kSize; ++x)
+                    images += static_cast<char>(x >= left && x < left + 8 && y >= top && y < top + 8 ? 220 : 0);
+            labels += static_cast<char>(i % 10);
+        }
+        write_bytes(folder / "train-images-idx3-ubyte", images);
+        write_bytes(folder / "train-labels-idx1-ubyte", labels);
+    }
+
+    std::string path(const std::string& name) const { return (folder / name).string(); }
+
+    Result train(const std::string& name, const std::vector<std::string>& more = {}) const {
+        std::vector<std::string> arguments{"train",   "--preset", "tiny",    "--data",   folder.path().string(),
+                                           "--batch", "4",        "--quiet", "--outdir", path(name)};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return run(arguments);
+    }
+    Tensor images(const std::string& name, const std::vector<std::string>& more) const {
+        const std::string file = path("images.safetensors");
+        fs::remove(file);
+        std::vector<std::string> arguments{"sample", path(name), "--quiet", "--steps", "3", "--seeds", "0-7", "--save", file};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        const Result result = run(arguments);
+        REQUIRE_MESSAGE(result.status == 0, result.err);
+        return load_safetensors(file).tensors.at("images");
+    }
+};
+
+bool same_bytes(const fs::path& a, const fs::path& b) { return read_bytes(a) == read_bytes(b); }
+
+}    // namespace
+
+TEST_CASE("train fills a run's folder, and sample needs nothing else") {
+    const Workshop shop;
+    const Result trained = shop.train("run", {"--steps", "3", "--sample-every", "2", "--sample-count", "1"});
+    REQUIRE_MESSAGE(trained.status == 0, trained.err);
+    CHECK(trained.out == shop.path("run") + '\n');
+    const fs::path folder = shop.path("run");
+    for (const std::string name : {"config.json", "log.jsonl", "loss.png", "checkpoint.safetensors", "training_state.safetensors",
+                                   "samples/step-000002.png", "samples/step-000003.png"})
+        CHECK_MESSAGE(fs::exists(folder / name), name);
+
+    std::istringstream log(read_bytes(folder / "log.jsonl"));
+    std::vector<nlohmann::json> lines;
+    for (std::string line; std::getline(log, line);) lines.push_back(nlohmann::json::parse(line));
+    REQUIRE(lines.size() == 4);
+    CHECK(lines[0].contains("start"));
+    for (std::size_t i = 1; i < 4; ++i) CHECK(lines[i].at("step") == i);
+    CHECK(nlohmann::json::parse(read_bytes(folder / "config.json")).at("training").at("steps") == 3);
+
+    const Result sampled = run({"sample", folder.string(), "--steps", "2", "--seeds", "3,5-6", "--quiet"});
+    REQUIRE_MESSAGE(sampled.status == 0, sampled.err);
+    CHECK(sampled.out == (folder / "samples-heun-2-seeds-3,5-6.png\n").string());
+    const PngImage picture = read_png(folder / "samples-heun-2-seeds-3,5-6.png");
+    CHECK(picture.text.at("Seeds") == "3,5-6");
+    CHECK(picture.text.at("Steps") == "2");
+    CHECK(picture.text.at("Sampler") == "heun");
+
+    const Result again = run({"sample", folder.string(), "--steps", "2", "--seeds", "3,5-6", "--quiet"});
+    CHECK(again.out == (folder / "samples-heun-2-seeds-3,5-6-2.png\n").string());
+}
+
+TEST_CASE("an image is the same, bit for bit, in batches of 8, 3 and 1") {
+    const Workshop shop;
+    REQUIRE(shop.train("run", {"--steps", "3", "--sample-count", "0"}).status == 0);
+    const std::vector<std::vector<std::string>> samplers{
+        {"--sampler", "euler"}, {"--sampler", "ancestral"}, {"--sampler", "lms"}, {"--S-churn", "2", "--S-noise", "1.01"}};
+    for (const auto& sampler : samplers) {
+        CAPTURE(sampler.back());
+        const auto images = [&](const char* batch) {
+            std::vector<std::string> arguments = sampler;
+            arguments.insert(arguments.end(), {"--batch", batch});
+            return shop.images("run", arguments);
+        };
+        const Tensor whole = images("8");
+        CHECK(whole.shape() == Shape{8, 1, 32, 32});
+        CHECK(whole.values() == images("3").values());
+        CHECK(whole.values() == images("1").values());
+    }
+}
+
+TEST_CASE("one thread and two train the same weights and draw the same images, bit for bit") {
+    const Workshop shop;
+    const int before = thread_count();
+    REQUIRE(shop.train("one", {"--steps", "4", "--threads", "1", "--sample-every", "4", "--sample-count", "2"}).status == 0);
+    const Tensor one = shop.images("one", {"--threads", "1"});
+    REQUIRE(shop.train("two", {"--steps", "4", "--threads", "2", "--sample-every", "4", "--sample-count", "2"}).status == 0);
+    CHECK(one.values() == shop.images("two", {"--threads", "2"}).values());
+    set_thread_count(before);
+    for (const std::string name : {"checkpoint.safetensors", "training_state.safetensors", "samples/step-000004.png"})
+        CHECK_MESSAGE(same_bytes(shop.folder.path() / "one" / name, shop.folder.path() / "two" / name), name);
+}
+
+TEST_CASE("a run that is cut off and resumed ends as the whole run does, bit for bit") {
+    const Workshop shop;
+    const std::vector<std::string> length{"--steps", "6", "--sample-every", "3", "--sample-count", "1"};
+    REQUIRE(shop.train("whole", length).status == 0);
+
+    TrainSettings settings;
+    settings.preset = "tiny";
+    settings.data = shop.folder.path();
+    settings.outdir = shop.path("parts");
+    settings.steps = 6;
+    settings.batch = 4;
+    settings.sample_every = 3;
+    settings.sample_count = 1;
+    settings.machine.quiet = true;
+    settings.on_step = [](const TrainedStep& step) {
+        if (step.step == 5) throw Error("the power fails");
+    };
+    CHECK(error_of([&] { train_model(settings); }) == "the power fails; " + shop.path("parts") + " has the checkpoint of step 3");
+
+    const Result resumed = run({"train", "--resume", shop.path("parts"), "--data", shop.folder.path().string(), "--quiet"});
+    REQUIRE_MESSAGE(resumed.status == 0, resumed.err);
+    for (const std::string name : {"checkpoint.safetensors", "training_state.safetensors", "samples/step-000006.png", "loss.png"})
+        CHECK_MESSAGE(same_bytes(shop.folder.path() / "whole" / name, shop.folder.path() / "parts" / name), name);
+    // Two starts and six steps: what was logged beyond the checkpoint is gone.
+    const std::string log = read_bytes(shop.folder.path() / "parts" / "log.jsonl");
+    CHECK(std::count(log.begin(), log.end(), '\n') == 8);
+
+    CHECK(run({"train", "--resume", shop.path("parts"), "--data", shop.folder.path().string()}).err ==
+          "lull: " + shop.path("parts") + ": is finished: 6 of 6 steps\n");
+    CHECK(run({"train", "--resume", shop.path("parts"), "--lr", "1"}).err ==
+          "lull: --lr: cannot be given with --resume: the run keeps its settings\n");
+}
+
+TEST_CASE("minutes become a number of steps") {
+    const Workshop shop;
+    const Result result = shop.train("run", {"--minutes", "0.001", "--sample-count", "0"});
+    REQUIRE_MESSAGE(result.status == 0, result.err);
+    CHECK(nlohmann::json::parse(read_bytes(shop.folder.path() / "run" / "config.json")).at("training").at("steps") >= 1);
+}
+
+TEST_CASE("a run's folder is never written over") {
+    const Workshop shop;
+    fs::create_directory(shop.path("run"));
+    write_bytes(shop.folder.path() / "run" / "mine.txt", "mine");
+    const Result result = shop.train("run", {"--steps", "1"});
+    CHECK(result.status == 1);
+    CHECK(result.err == "lull: " + shop.path("run") + ": exists and is not empty; choose another --outdir\n");
+    CHECK(std::distance(fs::directory_iterator(shop.path("run")), fs::directory_iterator()) == 1);
+}
+
+TEST_CASE("what is wrong with a command line is said in one line, with exit status 2") {
+    struct Case {
+        std::vector<std::string> arguments;
+        std::string message;
+    };
+    const std::vector<Case> cases{
+        {{}, "expected a command: train or sample (lull --help)"},
+        {{"trian"}, "unknown command 'trian'; did you mean 'train'? (train, sample)"},
+        {{"train", "--stpes", "3"}, "unknown option '--stpes'; did you mean '--steps'?"},
+        {{"train", "--steps", "0"}, "--steps: expected a whole number, at least 1, got '0'"},
+        {{"train", "--steps", "many"}, "--steps: expected a whole number, at least 1, got 'many'"},
+        {{"train", "--steps", "3", "--minutes", "1"}, "--minutes: excludes --steps; give one of them"},
+        {{"train", "--lr", "-1"}, "--lr: expected a number above 0, got '-1'"},
+        {{"train", "--preset", "s61"}, "--preset: unknown preset 's61'; did you mean 's16'? (s16, m32, tiny)"},
+        {{"train", "--device", "gpu"}, "--device: unknown device 'gpu'; did you mean 'cpu'? (cpu, cuda)"},
+        {{"sample"}, "RUN|FILE is required"},
+        {{"sample", "x", "--sampler", "huen"},
+         "--sampler: unknown sampler 'huen'; did you mean 'heun'? (euler, ancestral, heun, lms)"},
+        {{"sample", "x", "--seeds", ""}, "--seeds: expected numbers and ranges such as 0-63 or 0-7,12, got ''"},
+        {{"sample", "x", "--sigma-min", "90"}, "--sigma-min: expected less than --sigma-max 80, got 90"},
+        {{"sample", "x", "--order", "5"}, "--order: expected a whole number from 1 to 4, got '5'"},
+        {{"sample", "x", "--S-min", "2", "--S-max", "1"}, "--S-min: expected at most --S-max 1, got 2"},
+    };
+    for (const Case& c : cases) {
+        const Result result = run(c.arguments);
+        CHECK(result.err == "lull: " + c.message + '\n');
+        CHECK(result.status == 2);
+    }
+}
+
+TEST_CASE("what cannot be done is said in one line, with exit status 1") {
+    const Workshop shop;
+    const std::string nowhere = shop.path("nowhere"), text = shop.path("text");
+    write_bytes(text, "not a checkpoint");
+    CHECK(run({"train", "--device", "cuda"}).err == "lull: --device cuda: this build has no CUDA\n");
+    CHECK(run({"sample", nowhere}).err == "lull: " + nowhere + ": no such run or checkpoint\n");
+    const Result no_data = run({"train", "--data", nowhere});
+    CHECK(no_data.status == 1);
+    CHECK(no_data.err.find("dataset-fashion-mnist") != std::string::npos);
+    CHECK(no_data.err.find("--data") != std::string::npos);
+    for (const std::string& path : {text, shop.folder.path().string()}) {
+        const Result result = run({"sample", path});
+        CHECK(result.status == 1);
+        CHECK(result.err.starts_with("lull: " + path + ": "));
+        CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+    }
+}
+
+TEST_CASE("help names every option with its default, and goes to standard output") {
+    for (const char* command : {"train", "sample"}) {
+        const Result help = run({command, "--help"});
+        CHECK(help.status == 0);
+        CHECK(help.err.empty());
+        CHECK(help.out.find("--threads N") != std::string::npos);
+        CHECK(help.out.find("Examples:") != std::string::npos);
+    }
+    CHECK(run({"train", "--help"}).out.find("--steps N=1300") != std::string::npos);
+    CHECK(run({"sample", "--help"}).out.find("--rho X=7") != std::string::npos);
+}
