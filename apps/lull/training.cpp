@@ -47,7 +47,6 @@ void write_text(const fs::path& path, const std::string& text) {
 // Model, optimizer and data of a run, and what happens at its steps.
 class Run {
   public:
-    // As set, or with what a folder's saved state says.
     explicit Run(const TrainSettings& settings)
         : settings_(settings),
           data_(fashion_mnist(Split::train, settings.data)),
@@ -60,7 +59,7 @@ class Run {
           description_{{"model", to_json(model_)}, {"data", describe(data_, statistics_)}, {"training", to_json(settings_)}} {}
 
     fs::path start();
-    void resume(const fs::path& folder);
+    void resume(const fs::path& folder);    // from the state that is saved there
 
   private:
     static ModelConfig config_of(const TrainSettings& settings, const ImageDataset& data, const Statistics& statistics);
