@@ -18,6 +18,7 @@
 #include "engine/ops/resnet_block/kernels.h"
 #include "engine/ops/resnet_block/resnet_block.h"
 #include "engine/random.h"
+#include "engine/threads.h"
 
 namespace {
 

@@ -1,8 +1,8 @@
 #include "engine/threads.h"
 
-#include <omp.h>
-
+#include <algorithm>
 #include <atomic>
+#include <thread>
 
 #include "engine/error.h"
 
@@ -14,11 +14,13 @@ std::atomic<int> chosen = 0;
 
 int thread_count() {
     const int threads = chosen;
-    return threads > 0 ? threads : omp_get_max_threads();
+    if (threads > 0) return threads;
+    static const int processors = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 1024u));
+    return processors;
 }
 
 void set_thread_count(int threads) {
-    check(threads >= 1, "threads", "expected at least 1, got ", threads);
+    check(threads >= 1 && threads <= 1024, "threads", "expected 1 to 1024, got ", threads);
     chosen = threads;
 }
 

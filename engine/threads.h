@@ -3,7 +3,7 @@
 
 namespace lull {
 
-int thread_count();                    // at first: OMP_NUM_THREADS, or the processors this process may run on
-void set_thread_count(int threads);    // throws Error unless threads ≥ 1
+int thread_count();                    // at first: the processors this process may run on
+void set_thread_count(int threads);    // throws Error unless 1 ≤ threads ≤ 1024
 
 }    // namespace lull

@@ -2,25 +2,20 @@
 // order of its own.
 #pragma once
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstdint>
 
-#include "engine/threads.h"
-
 namespace lull::cpu {
 
-// Calls f(i) for every i in [0, n); the pieces are handed out in order, one at a time. f must not throw.
+// Calls call(context, i) for every i in [0, n) on the pool's threads and this one; the pieces are handed out in order, one
+// at a time. Inside a piece of work, and while another thread of the program uses the pool, the caller does it all.
+void run_on_pool(std::int64_t n, void (*call)(const void* context, std::int64_t i), const void* context) noexcept;
+
+// Calls f(i) for every i in [0, n), on up to thread_count() threads. f must not throw.
 template <class F>
 void parallel_for(std::int64_t n, const F& f) {
-    const int threads = static_cast<int>(std::min<std::int64_t>(n, thread_count()));
-    if (threads <= 1) {
-        for (std::int64_t i = 0; i < n; ++i) f(i);
-        return;
-    }
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (std::int64_t i = 0; i < n; ++i) f(i);
+    run_on_pool(
+        n, [](const void* context, std::int64_t i) { (*static_cast<const F*>(context))(i); }, &f);
 }
 
 // Calls f(begin, end) on ranges of `grain` elements (the last may be shorter) that together are [0, n): for element-wise
