@@ -81,23 +81,19 @@ void detail::load_parameter(Tensor& parameter, const std::string& name, const Ch
 
 void save_training_state(const std::filesystem::path& path, const Parameters& parameters, const AdamW& optimizer,
                          const json& position) {
-    const AdamW::State& state = optimizer.state;
-    const json all = {{"position", position},
-                      {"optimizer_steps", state.steps},
-                      {"beta1_power", state.beta1_power},
-                      {"beta2_power", state.beta2_power}};
+    const json all = {{"position", position}, {"optimizer_steps", optimizer.steps}};
     save_safetensors(path, {named_tensors(parameters, training_buffers(parameters)), metadata("training", all)});
 }
 
 json load_training_state(const std::filesystem::path& path, Parameters& parameters, AdamW& optimizer) try {
     const SafetensorsFile file = load_safetensors(path);
     const json all = parsed(path, file, "training");
-    const AdamW::State state = {all.at("optimizer_steps"), all.at("beta1_power"), all.at("beta2_power")};
+    const std::int64_t steps = all.at("optimizer_steps");
     json position = all.at("position");
     for (const auto& [prefix, buffer] : training_buffers(parameters)) {
         for (const Parameter& p : parameters.list()) load(file.tensors, prefix + p.name, Parameters::slice(buffer, p));
     }
-    optimizer.state = state;
+    optimizer.steps = steps;
     return position;
 } catch (const json::exception& error) { fail_file(path, "'training' in the metadata is incomplete: ", error.what()); }
 

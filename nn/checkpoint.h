@@ -42,7 +42,7 @@ void load_weights(M& module, const Checkpoint& checkpoint, Weights which = Weigh
              [&](const std::string& name, Tensor& parameter) { detail::load_parameter(parameter, name, checkpoint, which); });
 }
 
-// A run at rest: weights, EMA, moments, the optimizer's state, and `position`: whatever else the caller needs to go on
+// A run at rest: weights, EMA, moments, the optimizer's steps, and `position`: whatever else the caller needs to go on
 // (step, seed, place in the data). One file, so that its parts cannot come from different steps. A run that is saved, restored
 // and continued is bit for bit the run that was not.
 void save_training_state(const std::filesystem::path& path, const Parameters& parameters, const AdamW& optimizer,

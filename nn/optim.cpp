@@ -12,9 +12,7 @@ StepReport AdamW::step(Parameters& parameters, const Rate& rate, double ema_deca
     if (!std::isfinite(norm)) return {norm, false};
 
     const double beta1 = rate.beta1.value_or(options_.beta1);
-    ++state.steps;
-    state.beta1_power *= beta1;
-    state.beta2_power *= options_.beta2;
+    const auto t = static_cast<double>(++steps);
     const double clipping = std::min(1.0, options_.max_norm / (norm + 1e-6));    // as torch.nn.utils.clip_grad_norm_
     adamw_step(parameters.weights, parameters.gradients, parameters.first_moment, parameters.second_moment, parameters.ema,
                {.learning_rate = rate.learning_rate,
@@ -23,11 +21,11 @@ StepReport AdamW::step(Parameters& parameters, const Rate& rate, double ema_deca
                 .eps = options_.eps,
                 .weight_decay = options_.weight_decay,
                 .decayed = parameters.decayed(),
-                .beta1_power = state.beta1_power,
-                .beta2_power = state.beta2_power,
+                // A cycled β₁ corrects as if it had been so from the start: as torch.optim.AdamW.
+                .beta1_power = std::pow(beta1, t),
+                .beta2_power = std::pow(options_.beta2, t),
                 .gradient_scale = gradient_scale * clipping,
                 .ema_decay = ema_decay});
-    ++parameters.ema.storage()->version;
     return {norm, true};
 }
 

@@ -32,12 +32,8 @@ class AdamW {
 
     const AdamWOptions& options() const { return options_; }
 
-    // All that an optimizer remembers beside the moments: what makes a resumed run the same run.
-    struct State {
-        std::int64_t steps = 0;                     // steps applied
-        double beta1_power = 1, beta2_power = 1;    // products of all β so far
-    };
-    State state;
+    // Steps applied: all that an optimizer remembers beside the moments.
+    std::int64_t steps = 0;
 
   private:
     AdamWOptions options_;

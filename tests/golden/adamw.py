@@ -6,7 +6,8 @@ multiplied by min(1, 1 / (norm + 1e-6)): five steps over 100 parameters, two of 
     weights, exp_avg, exp_avg_sq, ema (5, 100), after each step; ema starts as weights0
 
 one_cycle.safetensors, float64, from torch.optim.lr_scheduler.OneCycleLR (max_lr 4e-3, the rest its defaults, so that
-β₁ goes 0.95 → 0.85 → 0.95): lr (50) and beta1 (50), what each of 50 steps uses.
+β₁ goes 0.95 → 0.85 → 0.95): lr (50) and beta1 (50), what each of 50 steps uses. And a run of AdamW with such a schedule
+over 20 steps, float32, without clipping or decay: run_weights0 (10), run_grads (20, 10), run_weights (20, 10) after each step.
 
     python tests/golden/adamw.py [--outdir tests/golden]
 """
@@ -60,14 +61,31 @@ def one_cycle(steps=50):
     return {"lr": torch.tensor(lr, dtype=torch.float64), "beta1": torch.tensor(beta1, dtype=torch.float64)}
 
 
+def one_cycle_run(random, steps=20, parameters=10):
+    weights = torch.nn.Parameter(torch.randn(parameters, generator=random))
+    golden = {"run_weights0": weights.detach().clone()}
+    grads = torch.randn(steps, parameters, generator=random)
+    optimizer = torch.optim.AdamW([weights], betas=BETAS, eps=EPS, weight_decay=0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=LEARNING_RATE, total_steps=steps)
+    after = []
+    for step, grad in enumerate(grads):
+        weights.grad = grad.clone()
+        optimizer.step()
+        after.append(weights.detach().clone())
+        if step + 1 < steps:
+            schedule.step()
+    return golden | {"run_grads": grads, "run_weights": torch.stack(after)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--outdir", type=pathlib.Path, default=pathlib.Path(__file__).parent)
     outdir = parser.parse_args().outdir
     torch.set_num_threads(1)
-    golden = adamw(torch.Generator().manual_seed(20240218))
+    random = torch.Generator().manual_seed(20240218)
+    golden = adamw(random)
     save_file(golden, outdir / "adamw.safetensors")
-    save_file(one_cycle(), outdir / "one_cycle.safetensors")
+    save_file(one_cycle() | one_cycle_run(random), outdir / "one_cycle.safetensors")
     print("gradient norms:", golden["norms"].tolist())
 
 

@@ -32,7 +32,7 @@ void adamw_step(Tensor& weights, const Tensor& grad, Tensor& first_moment, Tenso
     check(step.decayed >= 0 && step.decayed <= weights.elements(), "adamw", "expected 0 ≤ decayed ≤ ", weights.elements(),
           ", got ", step.decayed);
     check(step.eps > 0, "adamw", "expected eps above 0, got ", step.eps);
-    check(step.beta1_power < 1 && step.beta2_power < 1, "adamw", "expected the products of β₁ and of β₂ below 1, got ",
+    check(step.beta1_power < 1 && step.beta2_power < 1, "adamw", "expected the powers of β₁ and of β₂ below 1, got ",
           step.beta1_power, " and ", step.beta2_power);
     dispatch(weights, cpu::adamw_update, cuda::adamw_update)(weights, grad, first_moment, second_moment, ema, step);
     ++weights.storage()->version;

@@ -12,10 +12,10 @@ struct AdamWStep {
     double learning_rate = 1e-3;
     double beta1 = 0.9, beta2 = 0.999;
     double eps = 1e-8;
-    double weight_decay = 0;     // decoupled (Loshchilov & Hutter 2019, arXiv 1711.05101)
-    std::int64_t decayed = 0;    // the first so many elements are decayed
-    double beta1_power = 0;      // product of all β₁ so far, this step's included: 1 - it corrects the bias
-    double beta2_power = 0;
+    double weight_decay = 0;      // decoupled (Loshchilov & Hutter 2019, arXiv 1711.05101)
+    std::int64_t decayed = 0;     // the first so many elements are decayed
+    double beta1_power = 0;       // β₁ᵗ at step t = 1, 2, …: 1 - it corrects the bias
+    double beta2_power = 0;       // β₂ᵗ
     double gradient_scale = 1;    // the gradient is multiplied by it first: clipping, accumulation
     double ema_decay = 0;         // ema ← decay·ema + (1 - decay)·weight
 };
@@ -24,7 +24,7 @@ struct AdamWStep {
 double global_norm(const Tensor& grad);
 
 // Updates weights, moments and EMA, all (n) f32, contiguous, in place, and bumps the version of the weights' storage and
-// of the EMA's. ema may be undefined. Throws Error unless eps > 0 and the products of β are below 1.
+// of the EMA's. ema may be undefined. Throws Error unless eps > 0 and the powers of β are below 1.
 void adamw_step(Tensor& weights, const Tensor& grad, Tensor& first_moment, Tensor& second_moment, Tensor& ema,
                 const AdamWStep& step);
 
