@@ -38,9 +38,9 @@ void initialise_pytorch(M& module, std::uint64_t seed) {
 
 struct UNet;
 
-// The lesson's: PyTorch's defaults, then weights zero for the second convolution of each residual block of the down and up
-// blocks (not the middle's) and for the last convolution, so that the network starts as zero and its blocks as the
-// identity; and orthogonal downsampling filters.
+// The lesson's: PyTorch's defaults, then weights (not biases) zero for the second convolution of each residual block of the
+// down and up blocks (not the middle's) and for the last convolution, so that a block starts as its shortcut and the
+// network's answer as the same number everywhere; and orthogonal downsampling filters.
 void initialise_lesson(UNet& unet, std::uint64_t seed);
 
 // Rows (the first axis, all others flattened) or columns, whichever are fewer, become orthonormal: the Q of a Gaussian

@@ -87,7 +87,7 @@ TEST_CASE("the network's input and target have unit variance at every noise leve
 
 TEST_CASE("on Fashion-MNIST the network's input and target have the lesson's standard deviations") {
     if (!has_fashion_mnist()) {
-        MESSAGE("skipped: no Fashion-MNIST on this machine (Debian package dataset-fashion-mnist)");
+        MESSAGE("[skipped] the package dataset-fashion-mnist is not installed");
         return;
     }
     const ImageDataset data = fashion_mnist(Split::train);
