@@ -6,9 +6,11 @@
 
 #include <atomic>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include "engine/storage.h"
 #include "engine/threads.h"
 
 namespace lull::cpu {
@@ -26,6 +28,8 @@ void spin_until(const Done& done) {
 
 class ThreadPool {
   public:
+    // The threads' scratch memory goes back to the arena when they end, so the arena must outlive the pool.
+    ThreadPool() { arena::use(); }
     ~ThreadPool() {
         signal_ = kStop;
         signal_.notify_all();
@@ -34,17 +38,14 @@ class ThreadPool {
 
     // One job at a time: the caller holds `busy`.
     void run(std::int64_t n, std::uint32_t helpers, void (*call)(const void*, std::int64_t), const void* context) {
-        while (threads_.size() < helpers) {
-            const auto index = static_cast<std::uint32_t>(threads_.size());
-            threads_.emplace_back([this, index] { wait_for_jobs(index); });
-        }
+        helpers = std::min(helpers, hire(helpers));
         n_ = n;
         call_ = call;
         context_ = context;
         next_ = 0;
         working_ = helpers;
-        generation_ = (generation_ + 1) & 0x7fff;
-        signal_ = generation_ << 16 | helpers;
+        generation_ = (generation_ + 1) & kLastGeneration;
+        signal_ = generation_ << kHelperBits | helpers;
         signal_.notify_all();
         take_pieces();
         spin_until([&] { return working_ == 0; });
@@ -54,7 +55,19 @@ class ThreadPool {
     std::mutex busy;
 
   private:
-    static constexpr std::uint32_t kStop = 0xffff0000;
+    // 1,023 helpers at most, as set_thread_count sees to. A thread would have to sleep through two million jobs for a
+    // number to come again unseen.
+    static constexpr int kHelperBits = 10;
+    static constexpr std::uint32_t kHelpers = (1u << kHelperBits) - 1, kLastGeneration = (1u << 21) - 1, kStop = ~0u;
+
+    // Makes the pool so large, or as large as the system allows. Returns its size.
+    std::uint32_t hire(std::uint32_t wanted) {
+        auto count = static_cast<std::uint32_t>(threads_.size());
+        try {
+            for (; count < wanted; ++count) threads_.emplace_back([this, count] { wait_for_jobs(count); });
+        } catch (const std::system_error&) {}    // no more threads: the work gets done by those there are
+        return count;
+    }
 
     void take_pieces() {
         inside_job = true;
@@ -70,7 +83,7 @@ class ThreadPool {
             signal_.wait(seen);
             seen = signal_;
             if (seen == kStop) return;
-            if (index >= (seen & 0xffff)) continue;
+            if (index >= (seen & kHelpers)) continue;
             take_pieces();
             if (--working_ == 0) working_.notify_one();
         }
