@@ -18,12 +18,9 @@ inline constexpr std::int64_t kFoldChunk = 1 << 14;
 inline Wide load_wide(const double* x) { return hn::LoadU(Tag<double>(), x); }
 inline Wide load_wide(const float* x) { return hn::PromoteTo(Tag<double>(), hn::LoadU(hn::Rebind<float, Tag<double>>(), x)); }
 // The first `count` elements, then zeros.
-inline Wide load_wide(const double* x, std::size_t count) {
-    return hn::MaskedLoad(hn::FirstN(Tag<double>(), count), Tag<double>(), x);
-}
+inline Wide load_wide(const double* x, std::size_t count) { return load_first(Tag<double>(), x, count); }
 inline Wide load_wide(const float* x, std::size_t count) {
-    const hn::Rebind<float, Tag<double>> half;
-    return hn::PromoteTo(Tag<double>(), hn::MaskedLoad(hn::FirstN(half, count), half, x));
+    return hn::PromoteTo(Tag<double>(), load_first(hn::Rebind<float, Tag<double>>(), x, count));
 }
 
 // How two partial results become one. Extremes keep a NaN once they have met it.

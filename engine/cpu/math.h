@@ -119,9 +119,11 @@ HWY_INLINE V vexp_at_most_e(V x) {
     using T = hn::TFromV<V>;
     const hn::DFromV<V> d;
     const math::ExpParts<V> parts(x);
-    const V exp_r = hn::Add(hn::Set(d, T(1)), parts.expm1_r);
+    const V one = hn::Set(d, T(1));
+    // 2^n is a factor: added to the exponent of e^r, it would turn some NaNs into numbers.
     const auto exponent = hn::ShiftLeft<math::mantissa_bits<T>>(math::bits<V>(parts.shifted));
-    const V y = math::from_bits<V>(hn::Add(math::bits<V>(exp_r), exponent));
+    const V two_n = math::from_bits<V>(hn::Add(math::bits<V>(one), exponent));
+    const V y = hn::Mul(hn::Add(one, parts.expm1_r), two_n);
     const auto vanishes = hn::Lt(x, hn::Set(d, static_cast<T>(math::is_float<T> ? -87.3 : -708.3)));
     return hn::IfThenElse(vanishes, hn::Zero(d), y);
 }
@@ -254,14 +256,8 @@ struct Whole {
 template <class T>
 struct First {
     int count;
-    Vec<T> load(const T* p) const {
-        const Tag<T> d;
-        return hn::MaskedLoad(hn::FirstN(d, static_cast<std::size_t>(count)), d, p);
-    }
-    void store(Vec<T> v, T* p) const {
-        const Tag<T> d;
-        hn::BlendedStore(v, hn::FirstN(d, static_cast<std::size_t>(count)), d, p);
-    }
+    Vec<T> load(const T* p) const { return load_first(Tag<T>(), p, static_cast<std::size_t>(count)); }
+    void store(Vec<T> v, T* p) const { store_first(v, Tag<T>(), p, static_cast<std::size_t>(count)); }
 };
 
 // Calls f(i, lanes) for i = 0, lanes<T>(), … below n, where lanes.load(p + i) and lanes.store(v, p + i) move the elements

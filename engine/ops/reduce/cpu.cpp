@@ -17,7 +17,7 @@ void fold_columns(const T* x, std::int64_t rows, std::int64_t inner, double* par
             for (std::int64_t r = 0; r < rows; ++r) sum = combine(sum, load_wide(x + r * inner + j));
         else
             for (std::int64_t r = 0; r < rows; ++r) sum = combine(sum, load_wide(x + r * inner + j, count));
-        hn::BlendedStore(sum, hn::FirstN(Tag<double>(), count), Tag<double>(), partial + j);
+        store_first(sum, Tag<double>(), partial + j, count);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -104,6 +105,22 @@ TEST_CASE_TEMPLATE("vector functions meet infinities, zeros, subnormals and NaN 
     CHECK(std::isnan(at(nan, tanh_)));
     CHECK(at(-infinity, sigmoid_) == 0);
     CHECK(at(infinity, sigmoid_) == 1);
+}
+
+TEST_CASE("every NaN stays one, whatever its lower bits") {
+    for (const std::uint32_t bits :
+         {0x7fc00000u, 0x7fc00001u, 0xffc00123u, 0x7fffffffu, 0xffffffffu}) {    // all bits: unwritten memory
+        CAPTURE(bits);
+        const auto nan = std::bit_cast<float>(bits);
+        CHECK(std::isnan(at(nan, exp_)));
+        CHECK(std::isnan(at(nan, exp_at_most_e)));
+        CHECK(std::isnan(at(nan, log_)));
+        CHECK(std::isnan(at(nan, sigmoid_)));
+        CHECK(std::isnan(at(nan, tanh_)));
+        CHECK(std::isnan(at(nan, sin_)));
+        CHECK(std::isnan(at(nan, cos_)));
+    }
+    CHECK(std::isnan(at(std::bit_cast<double>(~std::uint64_t{0}), exp_at_most_e)));
 }
 
 TEST_CASE("an element's bits do not depend on where in the range it lies, and nothing behind the range is written") {
