@@ -73,8 +73,12 @@ std::ostream& operator<<(std::ostream& out, const Tensor& x) {
 }
 
 Tensor empty(const Shape& shape, DType dtype) {
-    for (const std::int64_t extent : shape) check(extent >= 0, "shape", "expected extents of at least 0, got ", shape);
-    return {std::make_shared<Storage>(static_cast<std::size_t>(shape.elements() * size_of(dtype))), shape, dtype};
+    std::int64_t bytes = size_of(dtype);
+    for (const std::int64_t extent : shape) {
+        check(extent >= 0, "shape", "expected extents of at least 0, got ", shape);
+        check(!__builtin_mul_overflow(bytes, extent, &bytes), "shape", "too many elements: ", shape);
+    }
+    return {std::make_shared<Storage>(static_cast<std::size_t>(bytes)), shape, dtype};
 }
 
 Tensor zeros(const Shape& shape, DType dtype) { return full(shape, 0, dtype); }

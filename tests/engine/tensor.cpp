@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <bit>
 #include <cmath>
 #include <sstream>
 
@@ -40,6 +41,7 @@ TEST_CASE("tensors are made from numbers") {
     CHECK(empty({0, 3}).elements() == 0);
     CHECK(error_of([] { from_values({1, 2, 3}, {2, 2}); }) == "[from_values] expected 4 values for shape (2, 2), got 3");
     CHECK_THROWS_AS(empty({2, -1}), Error);
+    CHECK_THROWS_AS(empty({std::int64_t{1} << 32, std::int64_t{1} << 32}), Error);    // 2^64 elements: 0 as an integer
     CHECK_THROWS_AS(zeros({2}).item(), Error);
 }
 
@@ -53,6 +55,14 @@ TEST_CASE("a tensor prints its type and shape") {
 TEST_CASE("data() insists on the type") {
     CHECK(error_of([] { zeros({2}).data<double>(); }) == "[tensor] expected elements of f64, got f32 (2,)");
     CHECK_THROWS_AS(Tensor().data<float>(), Error);
+}
+
+TEST_CASE("an undefined tensor has nothing to copy or convert") {
+    const Tensor none;
+    CHECK(error_of([&] { none.clone(); }) == "[copy] expected two tensors, got an undefined tensor for f32 ()");
+    CHECK_THROWS_AS(none.values(), Error);
+    CHECK_THROWS_AS(none.item(), Error);
+    CHECK_THROWS_AS(none.to(DType::f64), Error);
 }
 
 TEST_CASE("a copied handle and a view see the same elements, a clone does not") {
@@ -97,6 +107,8 @@ TEST_CASE("reshape keeps row-major order, and copies only where it must") {
     CHECK(error_of([&] { x.reshape({5, 2}); }) == "[reshape] expected a shape of 12 elements for f32 (2, 3, 2), got (5, 2)");
     CHECK_THROWS_AS(x.reshape({5, -1}), Error);
     CHECK_THROWS_AS(x.reshape({-1, -1}), Error);
+    CHECK_THROWS_AS(x.reshape({-3, -4}), Error);
+    CHECK_THROWS_AS(empty({0, 3}).reshape({0, -1}), Error);
 }
 
 TEST_CASE("views refuse what is not there") {
@@ -107,6 +119,7 @@ TEST_CASE("views refuse what is not there") {
     CHECK_THROWS_AS(x.transpose(0, 2), Error);
     CHECK_THROWS_AS(x.expand({4, 3}), Error);
     CHECK_THROWS_AS(x.expand({1, 2, 3}), Error);
+    CHECK_THROWS_AS(ones({1}).expand({-2}), Error);
     CHECK_THROWS_AS((Shape{1, 1, 1, 1, 1, 1, 1}), Error);
 }
 
@@ -128,6 +141,22 @@ TEST_CASE("bf16 rounds to nearest, ties to even") {
     CHECK(rounded(-3.140625) == -3.140625);
     CHECK(rounded(3.4e38) == std::numeric_limits<double>::infinity());
     CHECK(std::isnan(rounded(std::nan(""))));
+}
+
+TEST_CASE("every bf16 survives a conversion to f32 and back") {
+    int changed = 0;
+    for (std::uint32_t bits = 0; bits <= 0xffff; ++bits) {
+        bf16 number;
+        number.bits = static_cast<std::uint16_t>(bits);
+        const auto wide = static_cast<float>(number);
+        const bf16 back(wide);
+        const bool same = std::isnan(wide) ? std::isnan(static_cast<float>(back)) : back.bits == number.bits;
+        if (!same) ++changed;    // zeros and infinities of both signs and subnormal numbers among them
+    }
+    CHECK(changed == 0);
+    for (const std::uint32_t nan : {0x7f800001u, 0xff80ffffu, 0x7fffffffu}) {    // what rounding would make infinite, or zero
+        CHECK(std::isnan(static_cast<float>(bf16(std::bit_cast<float>(nan)))));
+    }
 }
 
 TEST_CASE("copy and accumulate go between any strides") {

@@ -45,6 +45,7 @@ Shape resolved(Shape shape, std::int64_t elements) {
     std::int64_t known = 1;
     int open = -1;
     for (int i = 0; i < shape.rank(); ++i) {
+        check(shape[i] >= -1, "reshape", "expected extents of at least 0, or one -1, got ", shape);
         if (shape[i] != -1)
             known *= shape[i];
         else if (open < 0)
@@ -52,7 +53,9 @@ Shape resolved(Shape shape, std::int64_t elements) {
         else
             fail("reshape", "expected at most one -1, got ", shape);
     }
-    if (open >= 0 && known > 0) shape[open] = elements / known;
+    if (open < 0) return shape;
+    check(known > 0, "reshape", "expected a -1 that the other extents decide, got ", shape);
+    shape[open] = elements / known;
     return shape;
 }
 
@@ -91,7 +94,8 @@ Tensor Tensor::expand(const Shape& shape) const {
     Shape strides = shape;
     for (int i = 0; i < shape.rank(); ++i) {
         const std::int64_t extent = rank() == 0 ? 1 : size(i);
-        check(extent == shape[i] || extent == 1, "expand", "expected extents of 1 or those of ", shape, ", got ", *this);
+        check(extent == shape[i] || (extent == 1 && shape[i] >= 0), "expand", "expected extents of 1 or those of ", shape,
+              ", got ", *this);
         strides[i] = extent == 1 ? 0 : strides_[i];
     }
     const Tensor y = view(shape, strides, offset_);
