@@ -107,8 +107,18 @@ Tensor make_leaf(const Tensor& data, const Tensor& grad) {
     return connect(data.detach(), {}, leaf);
 }
 
-void begin_step(const Tensor& leaf) { leaf.node()->written_ = false; }
-bool gradient_written(const Tensor& leaf) { return leaf.node()->written_; }
+void begin_step(const Tensor& leaf) {
+    check(leaf.has_gradient() && leaf.node()->is_leaf_, "begin_step",
+          "expected a leaf: call requires_grad() or make_leaf() first");
+    leaf.node()->written_ = false;
+    if (!leaf.node()->fixed_) leaf.node()->grad_ = {};    // others may hold it still
+}
+
+bool gradient_written(const Tensor& leaf) {
+    check(leaf.has_gradient() && leaf.node()->is_leaf_, "gradient_written",
+          "expected a leaf: call requires_grad() or make_leaf() first");
+    return leaf.node()->written_;
+}
 
 Tensor& Tensor::requires_grad() {
     check(is_floating(), "requires_grad", "expected a floating tensor, got ", *this);

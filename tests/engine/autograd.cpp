@@ -84,6 +84,20 @@ TEST_CASE("a gradient that was read does not change when another is added") {
     CHECK(x.grad().values() == Values{7, 7});
 }
 
+// The sum hands one gradient to both leaves; sq writes into the one it is given.
+TEST_CASE("a new step leaves alone what others hold of the last one") {
+    const Tensor x = leaf({1, 2}), y = leaf({3, 4});
+    sum((x + y) * 3).backward();
+    const Tensor before = x.grad();
+    begin_step(x);
+    sum(sq(x)).backward();
+    CHECK(x.grad().values() == Values{2, 4});
+    CHECK(before.values() == Values{3, 3});
+    CHECK(y.grad().values() == Values{3, 3});
+    CHECK(error_of([] { begin_step(ones({2})); }) == "[begin_step] expected a leaf: call requires_grad() or make_leaf() first");
+    CHECK_THROWS_AS(gradient_written(x * 2), Error);
+}
+
 TEST_CASE("a leaf over a buffer writes its slice, first over and then onto what is there") {
     const Tensor buffer = full({8}, 99, DType::f64), data = ones({3}, DType::f64);
     const Tensor x = make_leaf(data, buffer.slice(0, 2, 5));
