@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/did_you_mean.h"
+#include "engine/machine.h"
 
 namespace lull {
 namespace {
@@ -69,6 +70,7 @@ int run_command(int argc, const char* const* argv) {
     add_train_command(app);
     add_sample_command(app);
     try {
+        check_machine();
         app.parse(argc, argv);
         return kDone;
     } catch (const CLI::Success& asked_for) {    // --help, --version
