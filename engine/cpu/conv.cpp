@@ -290,7 +290,7 @@ void Convolution<T>::backward_weights(const T* x, const T* dy, T* partial) const
     const PaddedLayout<T> x_layout = input(), dy_layout = gradient();
     const std::int64_t out_padded = padded(shape_.out_channels), channels_padded = padded(shape_.channels);
     // A band of rows at a time: its vectors stay in L1 for all taps and channels.
-    const std::int64_t band = std::max<std::int64_t>(1, kBandPixels / dy_layout.width);
+    const std::int64_t band = std::max<std::int64_t>(1, kBandPixels / std::max<std::int64_t>(1, dy_layout.width));
     for (std::int64_t row = 0; row < dy_layout.height; row += band) {
         const WeightGrid<T> grid{std::min(band, dy_layout.height - row),
                                  dy_layout.width,

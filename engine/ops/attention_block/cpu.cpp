@@ -23,16 +23,18 @@ namespace {
 
 constexpr std::int64_t kTokens = 2048;    // at a time: 512 KiB a tensor at 64 channels, and rows enough for many threads
 
-// Calls f(images) for groups of neighbouring images; images(t) is their part of a tensor (N, …), undefined of an
-// undefined one.
+// Calls f(images, whether it is the first) for groups of neighbouring images, at least once; images(t) is their part of a
+// tensor (N, …), undefined of an undefined one.
 template <class F>
 void for_each_group(const Tensor& x, const F& f) {
     const std::int64_t images = x.size(0), tokens = x.size(1) * x.size(2);
     const std::int64_t group = std::max<std::int64_t>(1, kTokens / std::max<std::int64_t>(1, tokens));
-    for (std::int64_t begin = 0; begin < images; begin += group) {
+    std::int64_t begin = 0;
+    do {
         const std::int64_t end = std::min(images, begin + group);
         f([&](const Tensor& t) { return t.defined() ? t.slice(0, begin, end) : t; }, begin == 0);
-    }
+        begin = end;
+    } while (begin < images);
 }
 
 Shape as_tokens(const Tensor& x) { return {x.size(0), x.size(1) * x.size(2), x.size(3)}; }
@@ -65,8 +67,8 @@ void attention_block_forward(const Tensor& x_all, const AttentionBlockWeights& w
         Tensor y = images(y_all);
         copy(x, y);
         const std::int64_t c = x.size(3);
-        parallel_gemm<float>(x.elements() / c, c, c, {a.data<float>(), c}, {w.out_weight.data<float>(), c, true}, y.data<float>(),
-                             c, {.bias = w.out_bias.data<float>(), .add = true});
+        parallel_gemm<float>(x.size(0) * x.size(1) * x.size(2), c, c, {a.data<float>(), c}, {w.out_weight.data<float>(), c, true},
+                             y.data<float>(), c, {.bias = w.out_bias.data<float>(), .add = true});
     });
 }
 

@@ -15,7 +15,11 @@ constexpr std::int64_t kRowsPerPartial = 1024, kMaxPartials = 16;
 
 std::int64_t partials_of(std::int64_t rows) { return std::clamp<std::int64_t>(rows / kRowsPerPartial, 1, kMaxPartials); }
 
-std::int64_t rows_of(const Tensor& x) { return x.size(-1) > 0 ? x.elements() / x.size(-1) : 0; }
+std::int64_t rows_of(const Tensor& x) {    // also where a row has no elements
+    std::int64_t rows = 1;
+    for (int axis = 0; axis + 1 < x.rank(); ++axis) rows *= x.size(axis);
+    return rows;
+}
 
 // target (+)= Σ_p partials[p] in ascending order. partials: (count, n).
 template <class T>

@@ -20,6 +20,30 @@ OpCases conv_cases(const std::string& golden, std::int64_t k, const Conv2dOption
             {.shapes = {shapes(2, 7, 6, 1, 5, k), shapes(1, 5, 9, 3, 17, k), shapes(3, 5, 6, 17, 2, k)}, .golden = golden}};
 }
 
+// The definition: y[n][i][j][o] = Σ x[n][i·s + a - p][j·s + b - p][c] w[o][a][b][c].
+std::vector<double> conv2d_by_loops(const Tensor& x, const Tensor& w, const Conv2dOptions& options, const Shape& y) {
+    const auto x_values = x.values(), w_values = w.values();
+    const auto element = [](const std::vector<double>& values, const Shape& shape, std::int64_t a, std::int64_t b, std::int64_t c,
+                            std::int64_t d) {
+        return values[static_cast<std::size_t>(((a * shape[1] + b) * shape[2] + c) * shape[3] + d)];
+    };
+    std::vector<double> result;
+    for (std::int64_t at = 0; at < y.elements(); ++at) {
+        const std::int64_t o = at % y[3], j = at / y[3] % y[2], i = at / (y[3] * y[2]) % y[1], n = at / (y[3] * y[2] * y[1]);
+        double sum = 0;
+        for (std::int64_t tap = 0; tap < w.size(1) * w.size(2); ++tap) {
+            const std::int64_t a = tap / w.size(2), b = tap % w.size(2);
+            const std::int64_t row = i * options.stride + a - options.padding, column = j * options.stride + b - options.padding;
+            if (row < 0 || row >= x.size(1) || column < 0 || column >= x.size(2)) continue;
+            for (std::int64_t c = 0; c < x.size(3); ++c) {
+                sum += element(x_values, x.shape(), n, row, column, c) * element(w_values, w.shape(), o, a, b, c);
+            }
+        }
+        result.push_back(sum);
+    }
+    return result;
+}
+
 }    // namespace
 
 TEST_CASE("conv2d 3×3") { run(conv_cases("conv2d_k3", 3, {.padding = 1})); }
@@ -36,6 +60,42 @@ TEST_CASE("conv2d with a stride beyond its filter, and with a filter that is not
     run({"conv2d_k2x5",
          [](const Inputs& in) { return conv2d(in[0], in[1], {}, {.stride = 2, .padding = 2}); },
          {.shapes = {{{2, 6, 9, 3}, {4, 2, 5, 3}}}}});
+}
+
+TEST_CASE("conv2d of any filter, stride and padding is what its definition says") {
+    struct Filter {
+        std::int64_t height, width;
+        int stride, padding;
+    };
+    for (const Filter& f : std::initializer_list<Filter>{{1, 1, 2, 0},
+                                                         {1, 1, 3, 0},
+                                                         {1, 1, 1, 2},
+                                                         {1, 1, 2, 1},
+                                                         {4, 4, 1, 1},
+                                                         {4, 4, 2, 1},
+                                                         {3, 3, 1, 3},
+                                                         {2, 2, 1, 5},
+                                                         {3, 3, 3, 1},
+                                                         {5, 5, 3, 2},
+                                                         {7, 7, 2, 3},
+                                                         {1, 3, 1, 1},
+                                                         {4, 1, 2, 2},
+                                                         {2, 3, 9, 0},
+                                                         {7, 6, 1, 0}}) {
+        CAPTURE(f.height);
+        CAPTURE(f.width);
+        CAPTURE(f.stride);
+        CAPTURE(f.padding);
+        const Conv2dOptions options{.stride = f.stride, .padding = f.padding};
+        run({"conv2d",
+             [&](const Inputs& in) { return conv2d(in[0], in[1], {}, options); },
+             {.shapes = {{{2, 7, 6, 3}, {5, f.height, f.width, 3}}}, .per_image = {0}}});
+        const Tensor x = uniform_values({2, 7, 6, 3}, -1, 1, 1, DType::f64);
+        const Tensor w = uniform_values({5, f.height, f.width, 3}, -1, 1, 2, DType::f64);
+        const Tensor y = conv2d(x, w, {}, options);
+        // Sums of up to 147 products, in another order.
+        CHECK(relative_error(y, from_values(conv2d_by_loops(x, w, options, y.shape()), y.shape(), DType::f64)) <= 1e-14);
+    }
 }
 
 TEST_CASE("conv2d gives an image the same bits in every batch, with whole and partial register tiles") {
