@@ -20,10 +20,10 @@ plain = dict(down="DownBlock2D", up="UpBlock2D")
 attentive = dict(down="AttnDownBlock2D", up="AttnUpBlock2D")
 
 
-def unet(levels, *, size, images=1, groups=4, **config):
+def unet(levels, *, size, images=1, groups=4, head_dim=4, **config):
     """levels: from the finest, (channels, plain or attentive)."""
     return UNet2DModel(
-        sample_size=size, in_channels=images, out_channels=images, norm_num_groups=groups, attention_head_dim=4,
+        sample_size=size, in_channels=images, out_channels=images, norm_num_groups=groups, attention_head_dim=head_dim,
         block_out_channels=[channels for channels, _ in levels],
         down_block_types=[kind["down"] for _, kind in levels],
         up_block_types=[kind["up"] for _, kind in reversed(levels)], **config)
@@ -35,7 +35,9 @@ def cases():
         "attention": (unet([(8, plain), (16, attentive)], size=16, layers_per_block=1), (2, 1, 16, 16)),
         "no_attention": (unet([(4, plain), (8, plain), (12, plain)], size=16, groups=2, layers_per_block=2,
                               add_attention=False), (2, 1, 16, 16)),
-        "rgb": (unet([(8, attentive), (12, plain)], size=(8, 12), images=3, layers_per_block=1), (3, 3, 8, 12)),
+        # One head, and the other form of the time embedding.
+        "rgb": (unet([(8, attentive), (12, plain)], size=(8, 12), images=3, layers_per_block=1, head_dim=None,
+                     flip_sin_to_cos=False, freq_shift=1), (3, 3, 8, 12)),
     }
 
 

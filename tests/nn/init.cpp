@@ -70,10 +70,15 @@ TEST_CASE("the lesson's weights: zero in the last convolutions but the middle's,
     for (const double value : answer) CHECK(value == answer.front());
 }
 
-TEST_CASE("orthogonal matrices that are taller than wide have orthonormal columns") {
+TEST_CASE("matrices that are taller than wide get orthonormal columns: the Q of a QR with R's diagonal positive") {
     Tensor tall = zeros({12, 5});
     orthogonal(tall, {1, Purpose::initialise, 0});
     CHECK(row_error(tall.transpose(0, 1).contiguous()) < 1e-6);
+
+    // R = Qᵀ A has a positive diagonal.
+    const Tensor a = random_normal({12, 5}, {1, Purpose::initialise, 0});
+    const std::vector<double> r = matmul(tall, a, {.transpose_a = true}).values();
+    for (std::size_t i = 0; i < 5; ++i) CHECK(r[6 * i] > 0);
 }
 
 }    // namespace

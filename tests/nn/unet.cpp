@@ -74,7 +74,7 @@ void compare_with_diffusers(const std::string& name) {
 TEST_CASE("the U-Net computes what diffusers computes, forward and every gradient") {
     compare_with_diffusers("attention");
     compare_with_diffusers("no_attention");
-    compare_with_diffusers("rgb");    // three channels, three images, not square
+    compare_with_diffusers("rgb");    // three channels, three images, not square; one head, other time embedding
 }
 
 UNet small_unet() {
