@@ -75,7 +75,9 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
 }
 
 void detail::load_parameter(Tensor& parameter, const std::string& name, const Checkpoint& checkpoint, Weights which) {
-    const bool averaged = which == Weights::ema && checkpoint.tensors.contains(kEma + name);
+    // Asked of the whole file: one that lacks a single average is damaged, and plain weights would not go with the rest.
+    const auto first = checkpoint.tensors.lower_bound(kEma);
+    const bool averaged = which == Weights::ema && first != checkpoint.tensors.end() && first->first.starts_with(kEma);
     load(checkpoint.tensors, averaged ? kEma + name : name, parameter);
 }
 

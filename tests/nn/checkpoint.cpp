@@ -95,6 +95,10 @@ TEST_CASE("a file that does not fit says what is missing or wrong") {
     load_weights(unet, checkpoint);    // no averages in it: the plain weights
     CHECK(same_bits(unet.conv_in.weight, run.unet.conv_in.weight));
 
+    checkpoint.tensors["ema.conv_in.weight"] = checkpoint.tensors.at("conv_in.weight");    // one average of many
+    CHECK(error_of([&] { load_weights(unet, checkpoint); }).starts_with("[checkpoint] there is no tensor 'ema."));
+    checkpoint.tensors.erase("ema.conv_in.weight");
+
     checkpoint.tensors["conv_out.weight"] = zeros({1, 3, 3, 8});
     CHECK(error_of([&] { load_weights(unet, checkpoint); }) ==
           "[checkpoint] conv_out.weight: expected (1, 8, 3, 3), got (1, 3, 3, 8)");
