@@ -16,7 +16,7 @@ install_missing
 build lull
 
 folder=()
-if [[ " $* " != *" --outdir"* ]]; then
+if [[ " $* " != *" --outdir"* && " $* " != *" --resume"* ]]; then
   number=1
   while [ -e "$root/runs/quickstart-$number" ]; do number=$((number + 1)); done
   folder=(--outdir "$root/runs/quickstart-$number")
