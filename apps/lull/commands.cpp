@@ -1,8 +1,10 @@
 #include "apps/lull/commands.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 #include <iostream>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,9 @@ std::string unknown_argument(const CLI::App& app) {
         return "unknown command '" + extras.front() + "'" + hint(extras.front(), known) + " (train, sample)";
     }
     for (const CLI::Option* option : chosen.front()->get_options()) known.push_back(option->get_name());
+    if (const std::string name = extras.front().substr(0, extras.front().find('='));
+        std::find(known.begin(), known.end(), name) != known.end())
+        return name + ": expected after the command: lull " + chosen.front()->get_name() + ' ' + name;
     return (extras.front().starts_with('-') ? "unknown option '" : "unexpected argument '") + extras.front() + "'" +
            hint(extras.front(), known);
 }
@@ -44,7 +49,11 @@ std::string unknown_argument(const CLI::App& app) {
 std::string parse_error(const CLI::App& app, const CLI::ParseError& error) {
     const bool no_command = app.get_subcommands().empty();
     const bool not_taken = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
-    return no_command || not_taken ? unknown_argument(app) : error.what();
+    if (no_command || not_taken) return unknown_argument(app);
+    const std::string message = error.what();
+    // Options take their last value, so that too few is all that can be wrong with the number of values.
+    if (dynamic_cast<const CLI::ArgumentMismatch*>(&error)) return message.substr(0, message.find(':')) + ": expected a value";
+    return message;
 }
 
 }    // namespace
@@ -63,6 +72,7 @@ int run_command(int argc, const char* const* argv) {
     CLI::App app("Trains diffusion models, and draws from them.", "lull");
     app.set_version_flag("--version", "lull " LULL_VERSION);
     app.require_subcommand(1);
+    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);    // what a script sets can be overridden
     app.get_formatter()->column_width(28);
     app.footer(
         "lull COMMAND --help says more.\n"
@@ -72,11 +82,13 @@ int run_command(int argc, const char* const* argv) {
     try {
         check_machine();
         app.parse(argc, argv);
-        return kDone;
+        return std::cout.flush() ? kDone : complain("cannot write to standard output", kFailed);
     } catch (const CLI::Success& asked_for) {    // --help, --version
         return app.exit(asked_for);
     } catch (const CLI::ParseError& error) { return complain(parse_error(app, error), kUsage); } catch (const UsageError& error) {
         return complain(error.what(), kUsage);
+    } catch (const std::bad_alloc&) {
+        return complain("out of memory; a smaller --batch needs less", kFailed);
     } catch (const std::exception& error) { return complain(error.what(), kFailed); }
 }
 

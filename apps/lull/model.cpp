@@ -39,7 +39,7 @@ ModelConfig model_config_from_json(const json& all) try {
     const json& preconditioner = all.at("preconditioner");
     check(preconditioner.at("name") == "edm", "model", "unknown preconditioner ", preconditioner.at("name"), " (edm)");
     const json& image = all.at("image");
-    return {
+    const ModelConfig config{
         .unet = unet_config_from_json(all.at("unet")),
         .edm = {.sigma_data = preconditioner.at("sigma_data"),
                 .mean = preconditioner.at("mean"),
@@ -49,6 +49,11 @@ ModelConfig model_config_from_json(const json& all) try {
         .black = image.at("range").at(0),
         .white = image.at("range").at(1),
     };
+    check(config.height > 0 && config.width > 0, "model", "expected an image with pixels, got ", config.height, "×",
+          config.width);
+    check(config.edm.sigma_data > 0, "model", "expected sigma_data > 0, got ", config.edm.sigma_data);
+    check(config.black < config.white, "model", "expected a range from low to high, got ", config.black, " to ", config.white);
+    return config;
 } catch (const json::exception& error) { fail("model", "the description of the model is incomplete: ", error.what()); }
 
 Denoiser Model::denoiser() const {

@@ -1,6 +1,10 @@
 #include "apps/lull/run_folder.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <system_error>
 
 #include "engine/error.h"
@@ -45,6 +49,12 @@ fs::path find_checkpoint(const fs::path& run_or_file) {
     const fs::path checkpoint = run_or_file / "checkpoint.safetensors";
     check_file(fs::exists(checkpoint), run_or_file, "no checkpoint.safetensors in this folder");
     return checkpoint;
+}
+
+void check_writable(const fs::path& folder) {
+    const fs::path where = folder.empty() ? fs::path(".") : folder;
+    check_file(fs::is_directory(where), where, "no such folder");
+    check_file(::access(where.c_str(), W_OK) == 0, where, "cannot write into this folder: ", std::strerror(errno));
 }
 
 fs::path free_path(const fs::path& path) {

@@ -22,6 +22,9 @@ void make_empty_folder(const std::filesystem::path& folder);
 // The checkpoint meant by a run's folder or by a file. Throws Error when there is none.
 std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_file);
 
+// Throws Error unless files can be made in this folder (empty: the working folder).
+void check_writable(const std::filesystem::path& folder);
+
 // The path if nothing is there, otherwise NAME-2.EXT, NAME-3.EXT, ….
 std::filesystem::path free_path(const std::filesystem::path& path);
 

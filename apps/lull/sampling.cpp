@@ -1,5 +1,7 @@
 #include "apps/lull/sampling.h"
 
+#include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <map>
 #include <system_error>
@@ -34,6 +36,13 @@ std::string picture_name(const SampleSettings& s) {
            ".png";
 }
 
+std::string images_of(std::int64_t count) { return std::to_string(count) + (count == 1 ? " image" : " images"); }
+
+bool all_finite(const Tensor& images) {
+    const float* values = images.data<float>();
+    return std::all_of(values, values + images.elements(), [](float value) { return std::isfinite(value); });
+}
+
 }    // namespace
 
 fs::path sample_model(const SampleSettings& settings) {
@@ -46,6 +55,8 @@ fs::path sample_model(const SampleSettings& settings) {
     std::error_code error;
     if (!folder.empty()) fs::create_directories(folder, error);
     check_file(!error, folder, "cannot make this folder: ", error.message());
+    check_writable(folder);
+    if (!settings.save.empty()) check_writable(settings.save.parent_path());
 
     const Model model = load_model(checkpoint, settings.weights);
     const auto count = std::ssize(settings.seeds);
@@ -54,8 +65,9 @@ fs::path sample_model(const SampleSettings& settings) {
     {
         Progress progress(std::cerr, progress_style(settings.machine.quiet), "sampler step", batches * settings.plan.steps);
         images = generate(model.denoiser(), model.config.image(), settings.seeds, settings.plan, settings.batch,
-                          [&](std::int64_t done) { progress.update(done, std::to_string(count) + " images"); });
+                          [&](std::int64_t done) { progress.update(done, images_of(count)); });
     }
+    check_file(all_finite(images), checkpoint, "draws values that are not finite, with these settings at least");
     if (!settings.save.empty()) save_safetensors(settings.save, {{{"images", to_pytorch_layout(images)}}, {}});
 
     auto text = describe(settings.plan, settings.seeds);

@@ -26,7 +26,7 @@ struct SampleSettings {
 
 // Draws the images and writes OUTDIR/samples-heun-18-seeds-0-63.png (or …-2.png if that is there) and, if wanted, `save`: a
 // safetensors file with "images", (N, C, H, W) f32 in the data's range. Returns the picture's path. Throws UsageError when
-// the plan is impossible, Error when files are missing, damaged, or in the way.
+// the plan is impossible, Error when files are missing, damaged, or in the way, or when an image is not finite.
 std::filesystem::path sample_model(const SampleSettings& settings);
 
 }    // namespace lull

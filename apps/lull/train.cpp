@@ -59,7 +59,7 @@ void add_length_options(CLI::App& app, TrainSettings& s) {
         ->group(group);
     app.add_option("--batch", s.batch, "images per pass")
         ->type_name("N")
-        ->check(whole_number(1))
+        ->check(whole_number(1, 65'536))
         ->capture_default_str()
         ->group(group);
     app.add_option("--accumulate", s.accumulate, "passes per step, whose gradients are averaged")
@@ -84,10 +84,9 @@ void add_optimizer_options(CLI::App& app, TrainSettings& s) {
 
 void add_noise_options(CLI::App& app, TrainSettings& s) {
     const std::string group = "Noise (EDM; sigma in units of the data's range, [-1, 1])";
-    const auto any = number_at_least(-100);
     app.add_option("--P-mean", s.noise_level.mean, "mean of ln sigma")
         ->type_name("X")
-        ->check(any)
+        ->check(number_in(-100, 100))
         ->capture_default_str()
         ->group(group);
     app.add_option("--P-std", s.noise_level.std, "standard deviation of ln sigma")

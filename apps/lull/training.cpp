@@ -48,10 +48,10 @@ void write_text(const fs::path& path, const std::string& text) {
 class Run {
   public:
     explicit Run(const TrainSettings& settings)
-        : settings_(settings),
-          data_(fashion_mnist(Split::train, settings.data)),
+        : data_(fashion_mnist(Split::train, settings.data)),
           statistics_(data_.statistics()),
-          model_{config_of(settings, data_, statistics_)},
+          settings_(resolved(settings, statistics_)),
+          model_{config_of(settings_, data_, statistics_)},
           unet_(initialised(model_.unet, settings.seed)),
           parameters_(unet_),
           optimizer_(
@@ -62,6 +62,7 @@ class Run {
     void resume(const fs::path& folder);    // from the state that is saved there
 
   private:
+    static TrainSettings resolved(TrainSettings settings, const Statistics& statistics);
     static ModelConfig config_of(const TrainSettings& settings, const ImageDataset& data, const Statistics& statistics);
     static UNet initialised(const UNetConfig& config, std::uint64_t seed);
 
@@ -74,9 +75,9 @@ class Run {
     void save(const TrainedStep& step) const;
     void draw_samples(const TrainedStep& step) const;
 
-    TrainSettings settings_;
     ImageDataset data_;
     Statistics statistics_;
+    TrainSettings settings_;
     ModelConfig model_;
     UNet unet_;
     Parameters parameters_;
@@ -85,10 +86,14 @@ class Run {
     json description_;    // of the checkpoint: everything that its numbers depend on, and no more
 };
 
+TrainSettings Run::resolved(TrainSettings settings, const Statistics& statistics) {
+    if (settings.sigma_data == 0) settings.sigma_data = statistics.std;
+    return settings;
+}
+
 ModelConfig Run::config_of(const TrainSettings& settings, const ImageDataset& data, const Statistics& statistics) {
     ModelConfig config{.unet = model_preset(settings.preset),
-                       .edm = {.sigma_data = settings.sigma_data > 0 ? settings.sigma_data : statistics.std,
-                               .mean = settings.center ? statistics.mean : 0},
+                       .edm = {.sigma_data = settings.sigma_data, .mean = settings.center ? statistics.mean : 0},
                        .height = data.pixels.size(1),
                        .width = data.pixels.size(2),
                        .black = data.low,
@@ -170,8 +175,8 @@ std::string Run::summary() const {
     std::ostringstream text;
     text << data_.name << ": " << data_.size() << " images " << model_.image() << ", mean " << statistics_.mean << ", std "
          << statistics_.std << '\n'
-         << settings_.preset << ": " << parameters_.count() << " parameters, " << thread_count() << " threads, into "
-         << folder_.string();
+         << settings_.preset << ": " << parameters_.count() << " parameters, " << thread_count()
+         << (thread_count() == 1 ? " thread" : " threads") << ", into " << folder_.string();
     return text.str();
 }
 

@@ -209,6 +209,9 @@ TEST_CASE("what is wrong with a command line is said in one line, with exit stat
     const std::vector<Case> cases{
         {{}, "expected a command: train or sample (lull --help)"},
         {{"trian"}, "unknown command 'trian'; did you mean 'train'? (train, sample)"},
+        {{"--quiet", "train"}, "--quiet: expected after the command: lull train --quiet"},
+        {{"train", "--steps"}, "--steps: expected a value"},
+        {{"train", "--batch", "1000000000"}, "--batch: expected a whole number from 1 to 65536, got '1000000000'"},
         {{"train", "--stpes", "3"}, "unknown option '--stpes'; did you mean '--steps'?"},
         {{"train", "--steps", "0"}, "--steps: expected a whole number, at least 1, got '0'"},
         {{"train", "--steps", "many"}, "--steps: expected a whole number, at least 1, got 'many'"},
@@ -247,6 +250,38 @@ TEST_CASE("what cannot be done is said in one line, with exit status 1") {
         CHECK(result.err.starts_with("lull: " + path + ": "));
         CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
     }
+}
+
+TEST_CASE("images that are not finite are an error, and nothing is written") {
+    const Workshop shop;
+    REQUIRE(shop.train("run", {"--steps", "1", "--sample-count", "0"}).status == 0);
+    const std::string save = shop.path("images.safetensors");
+    const Result result =
+        run({"sample", shop.path("run"), "--quiet", "--steps", "2", "--seeds", "0", "--sigma-max", "1e300", "--save", save});
+    CHECK(result.status == 1);
+    CHECK(result.err.find("not finite") != std::string::npos);
+    CHECK(!fs::exists(save));
+    CHECK(!fs::exists(shop.path("run") + "/samples-heun-2-seeds-0.png"));
+}
+
+TEST_CASE("a folder that cannot take the images is noticed before they are drawn") {
+    const Workshop shop;
+    REQUIRE(shop.train("run", {"--steps", "1", "--sample-count", "0"}).status == 0);
+    const std::string nowhere = shop.path("nowhere");
+    // A million steps: drawn first, they would take hours.
+    const Result result =
+        run({"sample", shop.path("run"), "--quiet", "--steps", "1000000", "--save", nowhere + "/x.safetensors"});
+    CHECK(result.status == 1);
+    CHECK(result.err == "lull: " + nowhere + ": no such folder\n");
+}
+
+TEST_CASE("of an option that is given twice, the last counts") {
+    const Workshop shop;
+    REQUIRE(shop.train("run", {"--steps", "9", "--steps", "1", "--sample-count", "0"}).status == 0);
+    const auto config = nlohmann::json::parse(read_bytes(shop.folder.path() / "run" / "config.json"));
+    CHECK(config.at("training").at("steps") == 1);
+    // Resolved, not "as measured".
+    CHECK(config.at("training").at("sigma_data") == config.at("data").at("std"));
 }
 
 TEST_CASE("help names every option with its default, and goes to standard output") {
