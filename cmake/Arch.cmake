@@ -39,6 +39,11 @@ if(LULL_ARCH STREQUAL "avx2")
     message(FATAL_ERROR "LULL_ARCH=avx2: Highway's target is not AVX2 with ${LULL_ARCH_FLAGS}")
   endif()
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  # Exponentials, logarithms and sines are accurate with fused multiply-adds only.
+  lull_check_target(LULL_TARGET_FUSED "HWY_STATIC_TARGET <= HWY_AVX2")
+  if(NOT LULL_TARGET_FUSED)
+    message(FATAL_ERROR "LULL_ARCH=native: lull needs AVX2, and this machine has none (or no AES or PCLMUL beside it)")
+  endif()
   # This machine has AVX-512: then Highway must use it.
   lull_check_target(LULL_TARGET_AVX512 "!avx512 || HWY_STATIC_TARGET < HWY_AVX2")
   if(NOT LULL_TARGET_AVX512)
