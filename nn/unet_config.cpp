@@ -53,9 +53,11 @@ std::vector<bool> attention_from(const json& types, bool down) {
 }    // namespace
 
 void UNetConfig::validate() const {
-    check(in_channels >= 1 && out_channels >= 1 && layers_per_block >= 1, "unet",
-          "expected at least one channel in and out and one layer per block, got ", in_channels, ", ", out_channels, " and ",
-          layers_per_block);
+    check(in_channels >= 1 && out_channels >= 1, "unet", "expected at least one channel in and out, got ", in_channels, " and ",
+          out_channels);
+    // Far beyond any real network: a damaged description must not take all the memory before it is noticed.
+    check(layers_per_block >= 1 && layers_per_block <= 64, "unet", "expected 1 to 64 layers_per_block, got ", layers_per_block);
+    check(levels() <= 16, "unet", "expected at most 16 levels, got ", levels());
     check(!channels.empty() && channels.size() == attention.size(), "unet",
           "expected channels and attention for each level, got ", channels.size(), " and ", attention.size());
     check(groups >= 1 && head_dim >= 0, "unet", "expected groups ≥ 1 and head_dim ≥ 0, got ", groups, " and ", head_dim);
@@ -63,12 +65,14 @@ void UNetConfig::validate() const {
     check(channels.front() % 2 == 0, "unet", "expected an even number of channels at the first level, got ", channels.front());
     for (int level = 0; level < levels(); ++level) {
         const int width = channels_at(level);
-        check(width > 0 && width % groups == 0, "unet", "expected channels in ", groups, " groups, got ", width, " at level ",
-              level);
+        check(width > 0 && width <= 16384, "unet", "expected 1 to 16384 channels, got ", width, " at level ", level);
+        check(width % groups == 0, "unet", "expected channels in ", groups, " groups, got ", width, " at level ", level);
         const bool attends = attention_at(level) || (mid_attention && level + 1 == levels());
         check(!attends || head_dim == 0 || width % head_dim == 0, "unet", "expected channels in heads of ", head_dim, ", got ",
               width, " at level ", level);
     }
+    check(freq_shift < channels.front() / 2, "unet", "expected freq_shift below half of the first level's channels, got ",
+          freq_shift);
 }
 
 UNetConfig UNetConfig::s16() { return {.channels = {16, 32, 64}, .attention = {false, false, false}, .mid_attention = false}; }

@@ -62,6 +62,10 @@ TEST_CASE("settings that lull does not have are refused in one line") {
           "[\"DownBlock2D\",\"DownBlock2D\",\"DownBlock2D\"]");
     CHECK(refusal("norm_num_groups", 5) == "[unet] expected channels in 5 groups, got 16 at level 0");
     CHECK(refusal("block_out_channels", json({16, 32})) == "[unet] expected channels and attention for each level, got 2 and 3");
+    CHECK(refusal("layers_per_block", 1000000000) == "[unet] expected 1 to 64 layers_per_block, got 1000000000");
+    CHECK(refusal("block_out_channels", json({16, 32, 1 << 20})) ==
+          "[unet] expected 1 to 16384 channels, got 1048576 at level 2");
+    CHECK(refusal("freq_shift", 8) == "[unet] expected freq_shift below half of the first level's channels, got 8");
     CHECK(refusal("layers_per_block", "two").starts_with("[unet] the configuration is not a UNet2DModel's: "));
 }
 
