@@ -4,7 +4,7 @@
 packages=(
   g++ cmake ninja-build
   libhwy-dev libpng-dev zlib1g-dev nlohmann-json3-dev libcli11-dev libeigen3-dev
-  doctest-dev libbenchmark-dev
+  doctest-dev
   dataset-fashion-mnist
 )
 
@@ -35,7 +35,7 @@ install_missing() {
   log=$(mktemp)
   if ! "${apt[@]}" update > "$log" 2>&1 || ! "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >> "$log" 2>&1; then
     grep '^[EW]:' "$log" >&2 || tail -5 "$log" >&2
-    die "apt could not install ${missing[*]}: is there a network, and is this Debian 12 or newer? apt's output: $log"
+    die "apt could not install ${missing[*]}: is there a network, and is this Debian 12? apt's output: $log"
   fi
   rm -f "$log"
 }
