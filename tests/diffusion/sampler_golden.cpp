@@ -8,12 +8,13 @@
 #include "diffusion/gaussian_mixture.h"
 #include "diffusion/samplers.h"
 #include "engine/io/safetensors.h"
+#include "tests/support/files.h"
 
 namespace lull {
 namespace {
 
 const Tensor& golden(const std::string& key) {
-    static const SafetensorsFile file = load_safetensors(LULL_SOURCE_DIR "/tests/golden/samplers.safetensors");
+    static const SafetensorsFile file = load_safetensors(test::source_dir() / "tests/golden/samplers.safetensors");
     return file.tensors.at(key);
 }
 

@@ -7,12 +7,13 @@
 
 #include "engine/io/safetensors.h"
 #include "nn/ema.h"
+#include "tests/support/files.h"
 
 namespace lull {
 namespace {
 
 TEST_CASE("one-cycle is PyTorch's, learning rate and momentum") {
-    const auto golden = load_safetensors(std::string(LULL_SOURCE_DIR) + "/tests/golden/one_cycle.safetensors").tensors;
+    const auto golden = load_safetensors(test::source_dir() / "tests/golden/one_cycle.safetensors").tensors;
     const std::vector<double> lr = golden.at("lr").values(), beta1 = golden.at("beta1").values();
     const OneCycle schedule{.max_lr = 4e-3, .total_steps = static_cast<std::int64_t>(lr.size())};
     for (std::size_t i = 0; i < lr.size(); ++i) {

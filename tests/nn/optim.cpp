@@ -8,6 +8,7 @@
 #include "engine/io/safetensors.h"
 #include "engine/ops/copy/copy.h"
 #include "tests/support/compare.h"
+#include "tests/support/files.h"
 
 namespace lull {
 namespace {
@@ -22,7 +23,7 @@ struct Matrix {
 };
 
 TEST_CASE("five clipped steps of AdamW with EMA are PyTorch's") {
-    const auto golden = load_safetensors(std::string(LULL_SOURCE_DIR) + "/tests/golden/adamw.safetensors").tensors;
+    const auto golden = load_safetensors(test::source_dir() / "tests/golden/adamw.safetensors").tensors;
     Matrix model{golden.at("weights0").reshape({10, 10})};
     Parameters parameters(model);
     AdamW optimizer({.beta1 = 0.9, .beta2 = 0.99, .eps = 1e-5, .weight_decay = 0.01, .max_norm = 1});
@@ -43,7 +44,7 @@ TEST_CASE("five clipped steps of AdamW with EMA are PyTorch's") {
 }
 
 TEST_CASE("a one-cycle run of AdamW is PyTorch's, whose bias correction follows the cycled momentum") {
-    const auto golden = load_safetensors(std::string(LULL_SOURCE_DIR) + "/tests/golden/one_cycle.safetensors").tensors;
+    const auto golden = load_safetensors(test::source_dir() / "tests/golden/one_cycle.safetensors").tensors;
     const Tensor& grads = golden.at("run_grads");
     Matrix model{golden.at("run_weights0").reshape({2, 5})};
     Parameters parameters(model);

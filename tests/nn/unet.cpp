@@ -27,7 +27,7 @@ using test::relative_error;
 constexpr double kTolerance = 1e-4;
 
 SafetensorsFile golden(const std::string& name) {
-    return load_safetensors(std::string(LULL_SOURCE_DIR) + "/tests/golden/unet_" + name + ".safetensors");
+    return load_safetensors(test::source_dir() / ("tests/golden/unet_" + name + ".safetensors"));
 }
 
 void compare_with_diffusers(const std::string& name) {

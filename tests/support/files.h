@@ -37,6 +37,9 @@ class TemporaryFolder {
     std::filesystem::path path_;
 };
 
+// The project's folder.
+std::filesystem::path source_dir();
+
 inline void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
     std::ofstream(path, std::ios::binary) << bytes;
 }

@@ -1,4 +1,5 @@
 #include "tests/support/op_case.h"
+#include "tests/support/files.h"
 
 #include <doctest/doctest.h>
 
@@ -44,7 +45,7 @@ Tensor uniform_values(const Shape& shape, double low, double high, unsigned numb
 }
 
 std::vector<Golden> golden(const std::string& name) {
-    static const SafetensorsFile file = load_safetensors(LULL_SOURCE_DIR "/tests/golden/ops.safetensors");
+    static const SafetensorsFile file = load_safetensors(source_dir() / "tests/golden/ops.safetensors");
     const auto find = [](const std::string& key) {
         const auto at = file.tensors.find(key);
         return at == file.tensors.end() ? Tensor() : at->second;

@@ -10,7 +10,7 @@
 namespace fs = std::filesystem;
 
 TEST_CASE("CMake files name lull's folders, not the outermost project's") {
-    const fs::path root = LULL_SOURCE_DIR;
+    const fs::path root = lull::test::source_dir();
     std::vector<fs::path> files{root / "CMakeLists.txt"};
     for (const char* folder : {"engine", "nn", "diffusion", "apps", "tests", "benchmarks", "cmake"}) {
         for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {

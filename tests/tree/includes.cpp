@@ -53,7 +53,7 @@ std::vector<std::string> wrong_includes(const fs::path& root) {
 }    // namespace
 
 TEST_CASE("no include points up the layers") {
-    for (const std::string& wrong : wrong_includes(LULL_SOURCE_DIR)) FAIL_CHECK(wrong);
+    for (const std::string& wrong : wrong_includes(source_dir())) FAIL_CHECK(wrong);
 }
 
 TEST_CASE("an include that points up, out of the layers or sideways is found") {

@@ -82,7 +82,7 @@ TEST_CASE("the README's example runs") {
 }
 
 TEST_CASE("the README's example is the one that was tested") {
-    const std::filesystem::path root = LULL_SOURCE_DIR;
+    const std::filesystem::path root = source_dir();
     const std::string tested = lines_between(read_bytes(root / "tests/tree/readme.cpp"), "// begin: README", "// end: README");
     const std::string shown = lines_between(read_bytes(root / "README.md"), "```cpp", "```");
     REQUIRE(tested.find("sample_heun") != std::string::npos);

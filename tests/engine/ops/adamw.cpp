@@ -8,6 +8,7 @@
 #include "engine/io/safetensors.h"
 #include "engine/threads.h"
 #include "tests/support/error_of.h"
+#include "tests/support/files.h"
 #include "tests/support/op_case.h"
 
 using namespace lull;
@@ -35,7 +36,7 @@ double clipping(double norm) { return std::min(1.0, 1 / (norm + 1e-6)); }
 
 // 2e-6: five steps of a few f32 roundings each, in another order than PyTorch's.
 TEST_CASE("five clipped AdamW steps with a moving average are PyTorch's") {
-    const auto known = load_safetensors(LULL_SOURCE_DIR "/tests/golden/adamw.safetensors").tensors;
+    const auto known = load_safetensors(source_dir() / "tests/golden/adamw.safetensors").tensors;
     const AdamWStep base{
         .learning_rate = 4e-3, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-5, .weight_decay = 0.01, .decayed = 100, .ema_decay = 0.9};
     State state(known.at("weights0"));
