@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/lull/interrupt.h"
 #include "engine/did_you_mean.h"
 #include "engine/machine.h"
 
@@ -87,7 +88,7 @@ int run_command(int argc, const char* const* argv) {
         return app.exit(asked_for);
     } catch (const CLI::ParseError& error) { return complain(parse_error(app, error), kUsage); } catch (const UsageError& error) {
         return complain(error.what(), kUsage);
-    } catch (const std::bad_alloc&) {
+    } catch (const Interrupted& stop) { return complain(stop.what(), stop.status()); } catch (const std::bad_alloc&) {
         return complain("out of memory; a smaller --batch needs less", kFailed);
     } catch (const std::exception& error) { return complain(error.what(), kFailed); }
 }

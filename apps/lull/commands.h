@@ -17,7 +17,7 @@ inline constexpr const char* kMachineGroup = "Machine";
 void add_machine_options(CLI::App& app, MachineOptions& options);
 
 // Parses the command line and runs what it asks for. Errors are one line on standard error. Returns the exit status: 0, 1
-// when something failed, 2 when the command line is wrong.
+// when something failed, 2 when the command line is wrong, 130 after Ctrl-C (apps/lull/interrupt.h).
 int run_command(int argc, const char* const* argv);
 
 }    // namespace lull
