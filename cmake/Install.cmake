@@ -1,0 +1,20 @@
+# cmake --install: the command, the libraries with their public headers, and a package for find_package(lull).
+include(CMakePackageConfigHelpers)
+
+install(TARGETS lull RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS lull_engine lull_nn lull_diffusion EXPORT lullTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+
+# Headers lie below include/lull, so that what is written "engine/tensor.h" in the tree is written so everywhere. Kernels,
+# and what they share, are no one else's business.
+install(DIRECTORY engine nn diffusion DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lull
+  FILES_MATCHING PATTERN "*.h"
+  REGEX "engine/(cpu|cuda)$" EXCLUDE
+  REGEX "engine/dispatch\\.h$" EXCLUDE
+  REGEX "engine/ops/.*/(kernels|functions|checks)\\.h$" EXCLUDE)
+
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/lull)
+install(EXPORT lullTargets NAMESPACE lull:: DESTINATION ${package_folder})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/lullConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_SOURCE_DIR}/cmake/lullConfig.cmake ${PROJECT_BINARY_DIR}/lullConfigVersion.cmake
+  DESTINATION ${package_folder})
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
