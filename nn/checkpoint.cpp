@@ -68,8 +68,9 @@ void save_checkpoint(const std::filesystem::path& path, const Parameters& parame
     save_safetensors(path, {named_tensors(parameters, model_buffers(parameters)), metadata("config", config)});
 }
 
-Checkpoint read_checkpoint(const std::filesystem::path& path) {
-    SafetensorsFile file = load_safetensors(path);
+Checkpoint read_checkpoint(const std::filesystem::path& path) { return as_checkpoint(path, load_safetensors(path)); }
+
+Checkpoint as_checkpoint(const std::filesystem::path& path, SafetensorsFile file) {
     json config = parsed(path, file, "config");
     return {std::move(config), std::move(file.tensors)};
 }

@@ -29,6 +29,8 @@ void save_checkpoint(const std::filesystem::path& path, const Parameters& parame
 
 // Throws Error when the file cannot be read, is damaged, or has no config.
 Checkpoint read_checkpoint(const std::filesystem::path& path);
+// The same of a file that has been read.
+Checkpoint as_checkpoint(const std::filesystem::path& path, SafetensorsFile file);
 
 namespace detail {
 void load_parameter(Tensor& parameter, const std::string& name, const Checkpoint& checkpoint, Weights which);

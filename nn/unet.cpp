@@ -141,12 +141,13 @@ UNet::UNet(const UNetConfig& unet_config)
     for (int level = config.levels() - 1; level >= 0; --level) up_blocks.emplace_back(config, level);
 }
 
-Tensor UNet::operator()(const Tensor& input, const Tensor& time) const {
+Tensor UNet::operator()(const Tensor& input, const Tensor& time, const Tensor& labels) const {
     const int multiple = 1 << (config.levels() - 1);
     check(input.rank() == 4 && input.size(1) % multiple == 0 && input.size(2) % multiple == 0 &&
               input.size(3) == config.in_channels,
           "unet", "expected x (N, H, W, ", config.in_channels, ") with H and W multiples of ", multiple, ", got ", input);
     check(time.shape() == Shape{input.size(0)}, "unet", "expected time (", input.size(0), ",), one number per image, got ", time);
+    check(!labels.defined(), "unet", "expected no labels, as the model is unconditional, got ", labels);
 
     const SinusoidOptions sinusoid{.flip_sin_to_cos = config.flip_sin_to_cos, .freq_shift = config.freq_shift};
     const Tensor emb = silu(time_embedding(sinusoidal_embedding(time, config.channels.front(), sinusoid)));

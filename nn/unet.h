@@ -108,8 +108,8 @@ struct UpBlock {
 };
 
 // input: (N, H, W, in_channels), H and W multiples of 2^(levels - 1). time: (N) f32, whatever number tells the network the
-// noise level (¼ ln σ, t, …) → (N, H, W, out_channels). Weights are those of PyTorchInitialiser's GroupNorm and zero
-// otherwise until initialised (nn/init.h) or loaded (nn/checkpoint.h).
+// noise level (¼ ln σ, t, …). labels: undefined, as there is no class embedding → (N, H, W, out_channels). Weights are those of
+// PyTorchInitialiser's GroupNorm and zero otherwise until initialised (nn/init.h) or loaded (nn/checkpoint.h).
 struct UNet {
     UNetConfig config;
     Conv2d conv_in;
@@ -122,7 +122,7 @@ struct UNet {
 
     // Throws Error as UNetConfig::validate does.
     explicit UNet(const UNetConfig& unet_config);
-    Tensor operator()(const Tensor& input, const Tensor& time) const;
+    Tensor operator()(const Tensor& input, const Tensor& time, const Tensor& labels = {}) const;
 
     template <class V>
     void visit(V& v) {

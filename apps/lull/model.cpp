@@ -1,7 +1,10 @@
 #include "apps/lull/model.h"
 
-#include <nlohmann/json.hpp>
-#include <string>
+#include <array>
+#include <string_view>
+
+#include "engine/did_you_mean.h"
+#include "engine/io/sha256.h"
 
 namespace lull {
 
@@ -11,13 +14,19 @@ namespace {
 
 std::string time_input_name(TimeInput input) { return input == TimeInput::sigma ? "sigma" : "quarter_log_sigma"; }
 
+}    // namespace
+
 TimeInput parse_time_input(const std::string& name) {
+    constexpr std::array<std::string_view, 2> kNames{"quarter_log_sigma", "sigma"};
     for (const TimeInput input : {TimeInput::quarter_log_sigma, TimeInput::sigma})
         if (name == time_input_name(input)) return input;
-    fail("model", "unknown time_input '", name, "' (quarter_log_sigma, sigma)");
+    fail("model", "unknown time input '", name, "'", did_you_mean(name, kNames));
 }
 
-}    // namespace
+Shape ModelConfig::image() const {
+    check(height > 0 && width > 0, "model", "its description has no image size; give --image-size");
+    return {height, width, unet.in_channels};
+}
 
 json to_json(const ModelConfig& config) {
     return {
@@ -56,19 +65,21 @@ ModelConfig model_config_from_json(const json& all) try {
     return config;
 } catch (const json::exception& error) { fail("model", "the description of the model is incomplete: ", error.what()); }
 
-Denoiser Model::denoiser() const {
-    return lull::denoiser([unet = unet](const Tensor& x, const Tensor& c_noise) { return unet(x, c_noise); }, config.edm);
+Denoiser Model::denoiser(const Tensor& labels) const {
+    const auto network = [unet = unet, labels](const Tensor& x, const Tensor& c_noise) { return unet(x, c_noise, labels); };
+    return lull::denoiser(network, config.edm);
 }
 
-Model load_model(const std::filesystem::path& checkpoint, Weights which) {
-    const Checkpoint file = read_checkpoint(checkpoint);
-    try {
-        check(file.config.contains("model"), "model", "no \"model\" in the file's description");
-        const ModelConfig config = model_config_from_json(file.config.at("model"));
-        Model model{config, UNet(config.unet)};
-        load_weights(model.unet, file, which);
-        return model;
-    } catch (const Error& error) { throw Error(checkpoint.string() + ": " + error.what()); }
+std::string model_hash(const Model& model) {
+    Sha256 sha;
+    for (const auto& [name, tensor] : parameters_of(model.unet)) {
+        const Tensor values = to_pytorch_layout(tensor).contiguous();
+        std::ostringstream title;
+        title << name << ' ' << values << '\n';    // the type and the shape
+        sha.update(title.str());
+        sha.update(values.raw(), static_cast<std::size_t>(values.elements() * size_of(values.dtype())));
+    }
+    return sha.hex();
 }
 
 }    // namespace lull

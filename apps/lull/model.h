@@ -1,38 +1,73 @@
-// A trained model as its checkpoint describes it: network, preconditioner, and what its images are.
+// A trained model as its file describes it: network, preconditioner, and what its images are.
 #pragma once
 
 #include <filesystem>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 
 #include "diffusion/denoiser.h"
 #include "diffusion/preconditioner.h"
 #include "nn/checkpoint.h"
 #include "nn/unet.h"
 
+namespace CLI {
+class App;
+}
+
 namespace lull {
 
 struct ModelConfig {
     UNetConfig unet;
     EdmPreconditioner edm;
-    std::int64_t height = 32, width = 32;
-    double black = -1, white = 1;    // the values that the data was scaled to
+    std::int64_t height = 32, width = 32;    // 0: not known
+    double black = -1, white = 1;            // the values that the data was scaled to
 
-    Shape image() const { return {height, width, unet.in_channels}; }    // (H, W, C)
+    // (H, W, C). Throws Error when the size is not known, saying which flag gives it.
+    Shape image() const;
 };
 
 // What stands in a checkpoint's description under "model". Reading throws Error, naming what is missing or unknown.
 nlohmann::json to_json(const ModelConfig& config);
 ModelConfig model_config_from_json(const nlohmann::json& json);
 
+// "quarter_log_sigma" or "sigma". Throws Error for another name.
+TimeInput parse_time_input(const std::string& name);
+
 struct Model {
     ModelConfig config;
     UNet unet;
+    nlohmann::json description = {};    // all that a checkpoint says ("model", "data", "training", "step"); a foreign one: null
+    std::filesystem::path file = {};    // with the weights
 
-    // The network behind its preconditioner. Holds the weights by itself.
-    Denoiser denoiser() const;
+    // The network behind its preconditioner. Holds the weights by itself. labels: (N) i32, the classes of the N images of
+    // every call; undefined for an unconditional model, and needed for a conditional one: else the call throws Error.
+    Denoiser denoiser(const Tensor& labels = {}) const;
 };
 
-// Throws Error, naming the file, when it cannot be read or is no checkpoint of such a model.
-Model load_model(const std::filesystem::path& checkpoint, Weights which);
+// What the command line says about a model.
+struct ModelOptions {
+    Weights weights = Weights::ema;
+    // A diffusers folder knows none of these: σ_data 0.5, mean 0, ¼ ln σ and [-1, 1] unless they are given. A model of
+    // lull's was trained with its own σ_data, mean and time input, and refuses others.
+    std::optional<double> sigma_data, mean;
+    std::optional<TimeInput> time_input;
+    std::optional<double> black, white;    // a model of lull's: shown so, instead of as it was trained
+    std::optional<std::int64_t> height, width;
+};
+
+// --weights, --sigma-data, --mean, --time-input, --range-low, --range-high, --image-size.
+void add_model_options(CLI::App& app, ModelOptions& options);
+
+// The file with a model's weights. path: that file, a run's folder (checkpoint.safetensors), a diffusers folder (config.json
+// and diffusion_pytorch_model.safetensors), or a pipeline's, whose unet/ is one. Throws Error when there is none.
+std::filesystem::path find_model(const std::filesystem::path& path);
+
+// Throws Error, naming the file, when it cannot be read or is no such model, and UsageError when an option contradicts it.
+Model load_model(const std::filesystem::path& path, const ModelOptions& options = {});
+
+// SHA-256 of the weights as they are used (their names, shapes and values), 64 hexadecimal digits: the same for a checkpoint
+// and for what is exported from it.
+std::string model_hash(const Model& model);
 
 }    // namespace lull

@@ -1,12 +1,10 @@
 #include <CLI/CLI.hpp>
-#include <array>
 #include <iostream>
 #include <memory>
 
 #include "apps/lull/commands.h"
 #include "apps/lull/sampling.h"
 #include "apps/lull/seeds.h"
-#include "engine/did_you_mean.h"
 
 namespace lull {
 namespace {
@@ -21,24 +19,15 @@ constexpr const char* kExamples =
 // What comes as text and becomes something else.
 struct SampleText {
     SampleSettings settings;
-    std::string seeds = "0-63", sampler = "heun", weights = "ema";
+    std::string seeds = "0-63", sampler = "heun";
 
     SampleSettings parsed() const {
-        constexpr std::array<std::string_view, 2> kWeights{"ema", "raw"};
         SampleSettings s = settings;
         s.seeds = reading("--seeds", [&] { return parse_seeds(seeds); });
         s.plan.choice.sampler = reading("--sampler", [&] { return parse_sampler(sampler); });
-        check_usage(weights == "ema" || weights == "raw", "--weights", "unknown weights '", weights, "'",
-                    did_you_mean(weights, kWeights));
-        s.weights = weights == "raw" ? Weights::raw : Weights::ema;
         return s;
     }
 };
-
-void add_model_options(CLI::App& app, SampleText& text) {
-    app.add_option("RUN|FILE", text.settings.model, "a run's folder, or a checkpoint")->option_text(" ")->required();
-    app.add_option("--weights", text.weights, "ema (averaged) or raw")->type_name("NAME")->capture_default_str()->group("Model");
-}
 
 void add_sampler_options(CLI::App& app, SampleText& text) {
     const std::string group = "Sampler (sigma in units of the data's range)", churn = "Heun's noise (churn), for --sampler heun";
@@ -102,7 +91,10 @@ void add_sample_command(CLI::App& app) {
     const auto text = std::make_shared<SampleText>();
     CLI::App& sample = *app.add_subcommand("sample", "Draw images from a trained model");
     sample.footer(kExamples);
-    add_model_options(sample, *text);
+    sample.add_option("MODEL", text->settings.model, "a run's folder, a checkpoint, or a diffusers folder")
+        ->option_text(" ")
+        ->required();
+    add_model_options(sample, text->settings.model_options);
     add_sampler_options(sample, *text);
     add_output_options(sample, *text);
     add_machine_options(sample, text->settings.machine);

@@ -6,7 +6,6 @@
 #include <map>
 #include <system_error>
 
-#include "apps/lull/model.h"
 #include "apps/lull/progress.h"
 #include "apps/lull/run_folder.h"
 #include "apps/lull/seeds.h"
@@ -48,7 +47,7 @@ bool all_finite(const Tensor& images) {
 fs::path sample_model(const SampleSettings& settings) {
     settings.machine.apply();
     check_plan(settings);
-    const fs::path checkpoint = find_checkpoint(settings.model);
+    const fs::path checkpoint = find_model(settings.model);
     // What stands in the way is better known before the work than after it.
     check_file(settings.save.empty() || !fs::exists(settings.save), settings.save, "exists; choose another name for --save");
     const fs::path folder = settings.outdir.empty() ? checkpoint.parent_path() : settings.outdir;
@@ -58,7 +57,7 @@ fs::path sample_model(const SampleSettings& settings) {
     check_writable(folder);
     if (!settings.save.empty()) check_writable(settings.save.parent_path());
 
-    const Model model = load_model(checkpoint, settings.weights);
+    const Model model = load_model(settings.model, settings.model_options);
     const auto count = std::ssize(settings.seeds);
     const std::int64_t batches = (count + settings.batch - 1) / settings.batch;
     Tensor images;
@@ -72,7 +71,8 @@ fs::path sample_model(const SampleSettings& settings) {
 
     auto text = describe(settings.plan, settings.seeds);
     text["Model"] = checkpoint.string();
-    text["Weights"] = settings.weights == Weights::ema ? "ema" : "raw";
+    text["Model SHA-256"] = model_hash(model);
+    text["Weights"] = settings.model_options.weights == Weights::ema ? "ema" : "raw";
     const fs::path picture = free_path(folder / picture_name(settings));
     write_grid(picture, images, model.config.black, model.config.white, text, settings.scale);
     return picture;

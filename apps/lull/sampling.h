@@ -7,18 +7,18 @@
 #include <vector>
 
 #include "apps/lull/generate.h"
+#include "apps/lull/model.h"
 #include "apps/lull/options.h"
-#include "nn/checkpoint.h"
 
 namespace lull {
 
 struct SampleSettings {
-    std::filesystem::path model;    // a run's folder or a checkpoint
+    std::filesystem::path model;    // a run's folder, a checkpoint or a diffusers folder
+    ModelOptions model_options;
     std::vector<std::uint64_t> seeds;
     SamplingPlan plan;
     std::int64_t batch = 64;
-    Weights weights = Weights::ema;
-    std::filesystem::path outdir;    // of the picture; empty: beside the checkpoint
+    std::filesystem::path outdir;    // of the picture; empty: beside the weights
     std::filesystem::path save;      // the raw images; empty: not wanted
     int scale = 2;
     MachineOptions machine;

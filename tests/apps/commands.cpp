@@ -219,7 +219,7 @@ TEST_CASE("what is wrong with a command line is said in one line, with exit stat
         {{"train", "--lr", "-1"}, "--lr: expected a number above 0, got '-1'"},
         {{"train", "--preset", "s61"}, "--preset: unknown preset 's61'; did you mean 's16'? (s16, m32, tiny)"},
         {{"train", "--device", "gpu"}, "--device: unknown device 'gpu'; did you mean 'cpu'? (cpu, cuda)"},
-        {{"sample"}, "RUN|FILE is required"},
+        {{"sample"}, "MODEL is required"},
         {{"sample", "x", "--sampler", "huen"},
          "--sampler: unknown sampler 'huen'; did you mean 'heun'? (euler, ancestral, heun, lms)"},
         {{"sample", "x", "--seeds", ""}, "--seeds: expected numbers and ranges such as 0-63 or 0-7,12, got ''"},
@@ -239,7 +239,7 @@ TEST_CASE("what cannot be done is said in one line, with exit status 1") {
     const std::string nowhere = shop.path("nowhere"), text = shop.path("text");
     write_bytes(text, "not a checkpoint");
     CHECK(run({"train", "--device", "cuda"}).err == "lull: --device cuda: this build has no CUDA\n");
-    CHECK(run({"sample", nowhere}).err == "lull: " + nowhere + ": no such run or checkpoint\n");
+    CHECK(run({"sample", nowhere}).err == "lull: " + nowhere + ": no such run, checkpoint or diffusers folder\n");
     const Result no_data = run({"train", "--data", nowhere});
     CHECK(no_data.status == 1);
     CHECK(no_data.err.find("dataset-fashion-mnist") != std::string::npos);
