@@ -5,6 +5,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/common.sh"
 
+packages+=(doxygen)    # the API reference is tested too
 install_missing
 build
 cd "$root"
