@@ -12,6 +12,7 @@
 #include "engine/autograd.h"
 #include "engine/cpu/parallel.h"
 #include "engine/cpu/simd.h"
+#include "engine/ops/batch_norm/batch_norm.h"
 #include "engine/ops/conv2d/conv2d.h"
 #include "engine/ops/conv2d/kernels.h"
 #include "engine/ops/group_norm/group_norm.h"
@@ -126,6 +127,16 @@ void bench_group_norm(std::int64_t N, std::int64_t size, std::int64_t C) {
                 1e9 * forward / static_cast<double>(x.elements()));
 }
 
+void bench_batch_norm(std::int64_t N, std::int64_t size, std::int64_t C) {
+    const Tensor x = noise({N, size, size, C}, 0);
+    const double forward = best_time([&] {
+        const NoGrad none;
+        batch_norm_train(x, ones({C}), zeros({C}));
+    });
+    std::printf("batch_norm, training %2d^2 %2d    forward %.2f ns per element\n", static_cast<int>(size), static_cast<int>(C),
+                1e9 * forward / static_cast<double>(x.elements()));
+}
+
 void print_peak() { std::printf("peak %.1f GFLOP/s, %d threads\n", peak_gflops(), thread_count()); }
 
 }    // namespace
@@ -155,5 +166,6 @@ int main(int argc, char** argv) {
     bench_block(N, 8, 64, 0, 64);
     bench_block(N, 8, 64, 64, 64);
     bench_group_norm(N, 32, 16);
+    bench_batch_norm(N, 32, 16);
     print_peak();
 }

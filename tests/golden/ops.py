@@ -199,12 +199,37 @@ def blocks():
         case("attention_block", attention_block, normal(n, h, w, c), *affine_pair(c), *projections)
 
 
+def classifiers():
+    for shape in [(2, 4, 6, 16), (3, 5, 5, 8), (7, 5), (1, 1, 3, 4)]:
+        c = shape[-1]
+        statistics = [normal(c), 0.5 * normal(c)]    # variance: in4² + 0.5
+        case("batch_norm_train", lambda x, w, b: nhwc(F.batch_norm(nchw(x), None, None, w, b, True, eps=0.1)),
+             1 + 2 * normal(*shape), 1 + 0.5 * normal(c), normal(c))
+        case("batch_norm_eval", lambda x, w, b, m, r: nhwc(F.batch_norm(nchw(x), m, r.square() + 0.5, w, b, False)),
+             1 + 2 * normal(*shape), 1 + 0.5 * normal(c), normal(c), *statistics, no_gradient=(3, 4))
+    for shape in [(1,), (7,), (2, 3, 5, 7)]:
+        case("leaky_relu", lambda x: F.leaky_relu(x, 0.1) - 0.4, normal(*shape))
+    windows = {"k2": (2,), "k3s2p1": (3, 2, 1), "k2_ceil": (2, 2, 0, True), "k3s1p1": (3, 1, 1),
+               "k3s2p1_ceil": (3, 2, 1, True)}
+    for kind, (kernel, *rest) in windows.items():
+        stride, padding, ceil = rest + [kernel, 0, False][len(rest):]
+        for shape in [(2, 4, 6, 5), (1, 7, 5, 2)]:
+            case(f"avg_pool2d_{kind}", lambda x: nhwc(F.avg_pool2d(nchw(x), kernel, stride, padding, ceil)),
+                 normal(*shape))
+            case(f"max_pool2d_{kind}",
+                 lambda x: nhwc(F.max_pool2d(nchw(x), kernel, stride, padding, ceil_mode=ceil)), normal(*shape))
+    for shape in [(2, 3, 5, 7), (1, 1, 1, 4)]:
+        case("global_avg_pool2d", lambda x: x.mean((1, 2)), normal(*shape))
+    for n, k in [(1, 1), (5, 10), (4, 33)]:
+        case("cross_entropy", F.cross_entropy, 3 * normal(n, k), torch.randint(k, (n,), generator=random))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--outdir", type=pathlib.Path, default=pathlib.Path(__file__).parent)
     outdir = parser.parse_args().outdir
     torch.set_num_threads(1)
-    for family in (elementwise, reductions, products, convolutions, normalisations, images, blocks):
+    for family in (elementwise, reductions, products, convolutions, normalisations, images, blocks, classifiers):
         family()
     save_file(golden, outdir / "ops.safetensors", metadata={"torch": torch.__version__})
     for name, count in sorted(case_count.items()):

@@ -125,7 +125,8 @@ Result evaluate(const Op& op, const Inputs& inputs, const Flags& differentiable,
     const Tensor grad_before = grad_out.clone();
     Result result{outputs[0].detach(), std::vector<Tensor>(inputs.size())};
     if (outputs[0].has_gradient()) {
-        auto node = std::make_shared<OperationNode<EndBackward>>(EndBackward{grad_out, times});
+        const Tensor given = grad_out.to(outputs[0].dtype());    // losses of bf16 tensors are f32
+        auto node = std::make_shared<OperationNode<EndBackward>>(EndBackward{given, times});
         connect(scalar(0, grad_out.dtype()), outputs, std::move(node)).backward();
     }
     CHECK(same_bits(grad_out, grad_before));
@@ -248,6 +249,16 @@ void check_accumulation(const Case& c, const Result& f64, const Result& f32) {
     }
 }
 
+// In bf16 an operation computes in f32 and rounds what it gives: as near to f64 on the same rounded inputs as that.
+void check_bf16(const Case& c) {
+    const auto rounded = [](const Tensor& x) { return x.is_floating() ? x.to(DType::bf16).to(DType::f64) : x; };
+    Case exact = c;
+    std::transform(c.inputs.begin(), c.inputs.end(), exact.inputs.begin(), rounded);
+    exact.grad_out = rounded(c.grad_out);
+    check_close(c.run(DType::bf16), exact.run(DType::f64), c.options.bf16_tolerance);
+    check_close(c.run(DType::bf16, 2), exact.run(DType::f64, 2), 2 * c.options.bf16_tolerance);    // the sum is rounded, too
+}
+
 void check_threads(const Case& c, const Result& f32) {
     for (const int threads : {2, 3}) {
         CAPTURE(threads);
@@ -340,6 +351,7 @@ void run(const OpCases& cases) {
         const Result f64 = c.run(DType::f64), f32 = c.run(DType::f32);
         if (cases.options.gradient_check) check_gradients(c, f64);
         check_close(f32, f64, cases.options.tolerance);
+        check_bf16(c);
         check_accumulation(c, f64, f32);
         check_threads(c, f32);
         check_strided(c, f32);

@@ -21,12 +21,13 @@ struct OpCaseOptions {
     double tolerance = 1e-5;                        // f32 against f64; justify any other value
     double gradient_tolerance = 1e-6;               // f64 against central differences
     double golden_tolerance = 1e-10;                // f64 against PyTorch's; justify any other value
+    double bf16_tolerance = 0x1p-8;                 // bf16 against f64 on the same inputs: one rounding is 2^-9; justify others
     bool gradient_check = true;                     // whether central differences make sense (not at the kinks of a clamp)
 };
 
 // Errors are relative to the largest element of what is expected, or to 1/1000 if all are smaller. For every case:
 //   - gradients in f64 against central differences: single elements, and one direction that has a part in all;
-//   - output and gradients in f32 against f64, and both against PyTorch's golden values;
+//   - output and gradients in f32 and bf16 against f64, and f32 and f64 against PyTorch's golden values;
 //   - gradients add up when a computation is done twice, and when one tensor is two of the inputs;
 //   - bit for bit the same: one thread, two and three; contiguous and strided inputs; an image alone and in its batch;
 //   - nothing is written outside outputs, gradients and temporaries, no memory is read that was not written, and the

@@ -2,6 +2,7 @@
 
 #include "engine/ops/attention_block/checks.h"
 #include "engine/ops/attention_block/kernels.h"
+#include "engine/ops/bf16.h"
 
 namespace lull {
 
@@ -73,8 +74,9 @@ void check_attention_block(const Tensor& x, const AttentionBlockWeights& w, cons
 }
 
 Tensor attention_block(const Tensor& x_any, const AttentionBlockWeights& w, const AttentionBlockOptions& options) {
-    if (x_any.dtype() != DType::f32) return attention_block_composed(x_any, w, options);
+    if (x_any.dtype() == DType::f64) return attention_block_composed(x_any, w, options);
     check_attention_block(x_any, w, options);
+    if (is_bf16(x_any)) return rounded(attention_block(wide(x_any), transformed(w, wide), options));
     const Tensor x = x_any.detach().contiguous();
     const AttentionBlockWeights weights = transformed(w, [](const Tensor& t) { return t.detach().contiguous(); });
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "engine/ops/bf16.h"
 #include "engine/ops/concat/kernels.h"
 
 namespace lull {
@@ -11,12 +12,15 @@ namespace {
 
 struct ConcatBackward {
     int axis;
-    std::vector<std::int64_t> begins;    // where each part begins along the axis
+    std::vector<std::int64_t> begins;    // where each part begins along the axis, and the end
     void backward(const Tensor& dy, Gradients& grad) {
-        for (int i = 0; i < static_cast<int>(begins.size()); ++i) {
-            if (grad.needs(i))
-                dispatch(dy, cpu::concat_backward, cuda::concat_backward)(dy, axis, begins[static_cast<std::size_t>(i)],
-                                                                          grad.into(i));
+        for (int i = 0; i + 1 < static_cast<int>(begins.size()); ++i) {
+            if (!grad.needs(i)) continue;
+            const std::int64_t begin = begins[static_cast<std::size_t>(i)], end = begins[static_cast<std::size_t>(i) + 1];
+            if (is_bf16(dy))
+                grad.give(i, dy.slice(axis, begin, end));
+            else
+                dispatch(dy, cpu::concat_backward, cuda::concat_backward)(dy, axis, begin, grad.into(i));
         }
     }
 };
@@ -30,14 +34,14 @@ Tensor concat(std::span<const Tensor> parts, int axis) {
     Shape shape = first.shape();
     shape[axis] = 0;
     std::vector<Tensor> packed;
-    std::vector<std::int64_t> begins;
+    std::vector<std::int64_t> begins = {0};
     for (const Tensor& part : parts) {
         Shape like_first = part.shape();
         if (part.rank() == first.rank()) like_first[axis] = first.size(axis);
         check(like_first == first.shape() && part.dtype() == first.dtype(), "concat", "expected tensors that differ along axis ",
               axis, " only, got ", first, " and ", part);
-        begins.push_back(shape[axis]);
         shape[axis] += part.size(axis);
+        begins.push_back(shape[axis]);
         packed.push_back(part.contiguous());
     }
     Tensor y = empty(shape, first.dtype());

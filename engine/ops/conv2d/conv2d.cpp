@@ -1,5 +1,6 @@
 #include "engine/ops/conv2d/conv2d.h"
 
+#include "engine/ops/bf16.h"
 #include "engine/ops/conv2d/kernels.h"
 
 namespace lull {
@@ -39,6 +40,7 @@ Tensor conv2d(const Tensor& x_any, const Tensor& weight_any, const Tensor& bias_
     check(kh >= 1 && kw >= 1 && height >= kh && width >= kw, "conv2d", "expected a filter that fits the padded image (", height,
           ", ", width, "), got ", weight_any);
 
+    if (is_bf16(x_any)) return rounded(conv2d(wide(x_any), wide(weight_any), wide(bias_any), options));
     const Tensor x = x_any.contiguous(), weight = weight_any.contiguous();
     const Tensor bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
     const Tensor y = empty({x.size(0), (height - kh) / options.stride + 1, (width - kw) / options.stride + 1, O}, x.dtype());

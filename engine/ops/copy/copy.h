@@ -8,7 +8,7 @@ namespace lull {
 // to ← from, converted between types. Not differentiable. Throws Error unless the shapes are equal.
 void copy(const Tensor& from, const Tensor& to);
 
-// to ← to + from, f32 or f64 both. Not differentiable.
+// to ← to + from, floating, both of one type. Not differentiable.
 void accumulate(const Tensor& from, const Tensor& to);
 
 }    // namespace lull

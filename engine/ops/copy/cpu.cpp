@@ -83,6 +83,12 @@ void copy_elements(const Tensor& from, Tensor to) {
 }
 
 void accumulate_elements(const Tensor& from, Tensor to) {
+    if (from.dtype() == DType::bf16) {    // the sum is rounded
+        for_each_pair<bf16, bf16>(from, to, [](const bf16& value, bf16& target) {
+            target = bf16(static_cast<float>(target) + static_cast<float>(value));
+        });
+        return;
+    }
     with_compute_dtype("accumulate", from.dtype(), [&](auto type) {
         using T = decltype(type);
         for_each_pair<T, T>(from, to, [](const T& value, T& target) { target += value; });

@@ -109,6 +109,12 @@ V clamped(V x, V low, V high) {
     return hn::IfThenElse(hn::Lt(x, low), low, hn::IfThenElse(hn::Gt(x, high), high, x));
 }
 
+// Above 0 the slope is 1; at 0 it is the lower one, as PyTorch's.
+template <class V>
+V leaky_slope(V x, V slope) {
+    return hn::IfThenElse(hn::Gt(x, hn::Zero(hn::DFromV<V>())), constant<V>(1), slope);
+}
+
 }    // namespace
 
 void unary_forward(Unary kind, const Tensor& x, Tensor& y) {
@@ -137,6 +143,24 @@ void affine_forward(const Tensor& x, double a, double b, Into y) {
         const Vec<T> slope = constant<Vec<T>>(a), shift = constant<Vec<T>>(b);
         map_all<T>(
             y, [&](Vec<T> v) { return hn::MulAdd(v, slope, shift); }, x);
+    });
+}
+
+void leaky_relu_forward(const Tensor& x, double slope, double shift, Tensor& y) {
+    with_compute_dtype("elementwise", x.dtype(), [&](auto type) {
+        using T = decltype(type);
+        const Vec<T> below = constant<Vec<T>>(slope), lift = constant<Vec<T>>(-shift);
+        map_all<T>(
+            {y, false}, [&](Vec<T> v) { return hn::MulAdd(v, leaky_slope(v, below), lift); }, x);
+    });
+}
+
+void leaky_relu_backward(const Tensor& x, double slope, const Tensor& dy, Into dx) {
+    with_compute_dtype("elementwise", x.dtype(), [&](auto type) {
+        using T = decltype(type);
+        const Vec<T> below = constant<Vec<T>>(slope);
+        map_all<T>(
+            dx, [&](Vec<T> v, Vec<T> g) { return hn::Mul(leaky_slope(v, below), g); }, x, dy);
     });
 }
 

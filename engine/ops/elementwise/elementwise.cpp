@@ -1,5 +1,6 @@
 #include "engine/ops/elementwise/elementwise.h"
 
+#include "engine/ops/bf16.h"
 #include "engine/ops/elementwise/kernels.h"
 #include "engine/ops/reduce/reduce.h"
 
@@ -8,9 +9,10 @@ namespace lull {
 namespace {
 
 void check_type(const char* name, const Tensor& x) {
-    check(x.defined() && (x.dtype() == DType::f32 || x.dtype() == DType::f64), name, "expected f32 or f64, got ", x,
-          "; cast to f32 first");
+    check(x.defined() && x.is_floating(), name, "expected a floating tensor, got ", x);
 }
+
+bool both_bf16(const Tensor& a, const Tensor& b) { return is_bf16(a) && is_bf16(b); }
 
 // The shape of a ∘ b.
 Shape broadcast(const char* name, const Tensor& a, const Tensor& b) {
@@ -111,8 +113,17 @@ struct ClampBackward {
     }
 };
 
+struct LeakyReluBackward {
+    Tensor x;
+    double slope;
+    void backward(const Tensor& dy, Gradients& grad) {
+        dispatch(dy, cpu::leaky_relu_backward, cuda::leaky_relu_backward)(x, slope, dy, grad.into(0));
+    }
+};
+
 Tensor unary(const char* name, Unary kind, const Tensor& input) {
     check_type(name, input);
+    if (is_bf16(input)) return rounded(unary(name, kind, wide(input)));
     const Tensor x = input.contiguous();
     Tensor y = empty_like(x);
     dispatch(x, cpu::unary_forward, cuda::unary_forward)(kind, x, y);
@@ -122,16 +133,19 @@ Tensor unary(const char* name, Unary kind, const Tensor& input) {
 }    // namespace
 
 Tensor operator+(const Tensor& a, const Tensor& b) {
+    if (both_bf16(a, b)) return rounded(wide(a) + wide(b));
     const Tensor y = combined("add", Binary::add, a, b);
     return recording(a, b) ? record<AddBackward>(y, {a, b}, a.shape(), b.shape()) : y;
 }
 
 Tensor operator-(const Tensor& a, const Tensor& b) {
+    if (both_bf16(a, b)) return rounded(wide(a) - wide(b));
     const Tensor y = combined("subtract", Binary::subtract, a, b);
     return recording(a, b) ? record<SubtractBackward>(y, {a, b}, a.shape(), b.shape()) : y;
 }
 
 Tensor operator*(const Tensor& a, const Tensor& b) {
+    if (both_bf16(a, b)) return rounded(wide(a) * wide(b));
     const Tensor y = combined("multiply", Binary::multiply, a, b);
     if (!recording(a, b)) return y;
     return record<MultiplyBackward>(y, {a, b}, a.shape(), b.shape(), b.has_gradient() ? a : Tensor(),
@@ -139,6 +153,7 @@ Tensor operator*(const Tensor& a, const Tensor& b) {
 }
 
 Tensor operator/(const Tensor& a, const Tensor& b) {
+    if (both_bf16(a, b)) return rounded(wide(a) / wide(b));
     const Tensor y = combined("divide", Binary::divide, a, b);
     if (!recording(a, b)) return y;
     return record<DivideBackward>(y, {a, b}, a.shape(), b, b.has_gradient() ? y : Tensor());
@@ -146,6 +161,7 @@ Tensor operator/(const Tensor& a, const Tensor& b) {
 
 Tensor affine(const Tensor& input, double a, double b) {
     check_type("affine", input);
+    if (is_bf16(input)) return rounded(affine(wide(input), a, b));
     const Tensor x = input.contiguous();
     Tensor y = empty_like(x);
     dispatch(x, cpu::affine_forward, cuda::affine_forward)(x, a, b, Into{y, false});
@@ -165,9 +181,19 @@ Tensor tanh(const Tensor& x) { return unary("tanh", Unary::tanh, x); }
 Tensor relu(const Tensor& x) { return unary("relu", Unary::relu, x); }
 Tensor gelu(const Tensor& x) { return unary("gelu", Unary::gelu, x); }
 
+Tensor leaky_relu(const Tensor& input, double slope, double shift) {
+    check_type("leaky_relu", input);
+    if (is_bf16(input)) return rounded(leaky_relu(wide(input), slope, shift));
+    const Tensor x = input.contiguous();
+    Tensor y = empty_like(x);
+    dispatch(x, cpu::leaky_relu_forward, cuda::leaky_relu_forward)(x, slope, shift, y);
+    return recording(x) ? record<LeakyReluBackward>(y, {x}, x, slope) : y;
+}
+
 Tensor clamp(const Tensor& input, double low, double high) {
     check_type("clamp", input);
     check(low <= high, "clamp", "expected low ≤ high, got ", low, " and ", high);
+    if (is_bf16(input)) return rounded(clamp(wide(input), low, high));
     const Tensor x = input.contiguous();
     Tensor y = empty_like(x);
     dispatch(x, cpu::clamp_forward, cuda::clamp_forward)(x, low, high, y);

@@ -7,7 +7,7 @@ namespace lull {
 
 // Two operands have the same rank, and each axis the same extent or 1; or one of them is a scalar of rank 0. A per-image
 // value therefore has shape (N, 1, 1, 1): a vector (N) against (N, H, W, C) is an Error, never a silent match with C.
-// Both have the same type, f32 or f64.
+// Both have the same floating type.
 Tensor operator+(const Tensor& a, const Tensor& b);
 Tensor operator-(const Tensor& a, const Tensor& b);
 Tensor operator*(const Tensor& a, const Tensor& b);
@@ -39,7 +39,8 @@ Tensor sigmoid(const Tensor& x);    // 1 / (1 + e^-x)
 Tensor silu(const Tensor& x);       // x · sigmoid(x)
 Tensor tanh(const Tensor& x);
 Tensor relu(const Tensor& x);
-Tensor gelu(const Tensor& x);                              // tanh form
-Tensor clamp(const Tensor& x, double low, double high);    // gradient 1 inside and at the bounds, 0 outside
+Tensor gelu(const Tensor& x);                                                 // tanh form
+Tensor leaky_relu(const Tensor& x, double slope = 0.01, double shift = 0);    // x - shift above 0, slope·x - shift below
+Tensor clamp(const Tensor& x, double low, double high);                       // gradient 1 inside and at the bounds, 0 outside
 
 }    // namespace lull

@@ -16,6 +16,10 @@ LULL_KERNEL(unary_backward, (Unary kind, const Tensor& saved, const Tensor& dy, 
 // y ← a x + b
 LULL_KERNEL(affine_forward, (const Tensor& x, double a, double b, Into y));
 
+// y ← max(x, 0) + slope min(x, 0) - shift
+LULL_KERNEL(leaky_relu_forward, (const Tensor& x, double slope, double shift, Tensor& y));
+LULL_KERNEL(leaky_relu_backward, (const Tensor& x, double slope, const Tensor& dy, Into dx));
+
 LULL_KERNEL(clamp_forward, (const Tensor& x, double low, double high, Tensor& y));
 LULL_KERNEL(clamp_backward, (const Tensor& x, double low, double high, const Tensor& dy, Into dx));
 

@@ -1,5 +1,6 @@
 #include "engine/ops/group_norm/group_norm.h"
 
+#include "engine/ops/bf16.h"
 #include "engine/ops/group_norm/kernels.h"
 
 namespace lull {
@@ -30,6 +31,7 @@ Tensor group_norm(const Tensor& x_any, const Tensor& weight_any, const Tensor& b
         check(t.defined() && t.shape() == Shape{C} && t.dtype() == x_any.dtype(), "group_norm", "expected weight and bias ",
               x_any.dtype(), " (", C, ",), got ", t);
     }
+    if (is_bf16(x_any)) return rounded(group_norm(wide(x_any), wide(weight_any), wide(bias_any), options));
     const Tensor x = x_any.contiguous(), weight = weight_any.contiguous(), bias = bias_any.contiguous();
     const Tensor y = empty(x.shape(), x.dtype()), statistics = empty({x.size(0), options.groups, 2}, x.dtype());
     dispatch(x, cpu::group_norm_forward, cuda::group_norm_forward)(x, weight, bias, options, y, statistics);

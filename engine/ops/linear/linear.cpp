@@ -1,5 +1,6 @@
 #include "engine/ops/linear/linear.h"
 
+#include "engine/ops/bf16.h"
 #include "engine/ops/linear/kernels.h"
 
 namespace lull {
@@ -27,6 +28,7 @@ Tensor linear(const Tensor& x_any, const Tensor& weight_any, const Tensor& bias_
     check(x_any.dtype() == weight_any.dtype(), "linear", "expected x and weight of one type, got ", x_any, " and ", weight_any);
     check(!bias_any.defined() || (bias_any.shape() == Shape{out} && bias_any.dtype() == x_any.dtype()), "linear",
           "expected bias ", x_any.dtype(), " (", out, ",), got ", bias_any);
+    if (is_bf16(x_any)) return rounded(linear(wide(x_any), wide(weight_any), wide(bias_any)));
     const Tensor x = x_any.contiguous(), weight = weight_any.contiguous();
     const Tensor bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
 

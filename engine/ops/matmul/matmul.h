@@ -10,7 +10,7 @@ struct MatmulOptions {
     bool transpose_a = false, transpose_b = false;
 };
 
-// a: (…, m, k), b: (…, k, n) → (…, m, n). Leading axes are equal; f32 or f64.
+// a: (…, m, k), b: (…, k, n) → (…, m, n). Leading axes are equal; one floating type.
 Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 
 }    // namespace lull

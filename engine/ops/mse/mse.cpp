@@ -1,5 +1,6 @@
 #include "engine/ops/mse/mse.h"
 
+#include "engine/ops/bf16.h"
 #include "engine/ops/mse/kernels.h"
 
 namespace lull {
@@ -26,6 +27,7 @@ Tensor mse(const Tensor& prediction, const Tensor& target, const Tensor& weight)
         check(weight.shape() == per_image && weight.dtype() == prediction.dtype(), "mse", "expected a weight ",
               prediction.dtype(), ' ', per_image, ", got ", weight);
     }
+    if (is_bf16(prediction)) return mse(wide(prediction), wide(target), wide(weight));
     const Tensor p = prediction.contiguous(), t = target.detach().contiguous();
     const Tensor w = weight.defined() ? weight.detach().contiguous() : weight;
     Tensor loss = empty({}, p.dtype());

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include "engine/ops/bf16.h"
 #include "engine/ops/elementwise/elementwise.h"
 #include "engine/ops/reduce/kernels.h"
 
@@ -18,8 +19,7 @@ struct Grouped {
 };
 
 Grouped grouped(const char* name, const Tensor& x, std::span<const int> axes) {
-    check(x.defined() && (x.dtype() == DType::f32 || x.dtype() == DType::f64), name, "expected f32 or f64, got ", x,
-          "; cast to f32 first");
+    check(x.defined() && x.is_floating(), name, "expected a floating tensor, got ", x);
     std::array<bool, kMaxRank> reduced{};
     Shape kept = x.shape();
     for (const int axis : axes) {
@@ -85,15 +85,26 @@ std::vector<int> all_axes(const Tensor& x) {
 
 }    // namespace
 
-Tensor sum(const Tensor& x, std::span<const int> axes) { return scaled_sum(grouped("sum", x, axes), 1); }
+Tensor sum(const Tensor& x, std::span<const int> axes) {
+    if (is_bf16(x)) return rounded(sum(wide(x), axes));
+    return scaled_sum(grouped("sum", x, axes), 1);
+}
 
 Tensor mean(const Tensor& x, std::span<const int> axes) {
+    if (is_bf16(x)) return rounded(mean(wide(x), axes));
     const Grouped in = grouped("mean", x, axes);
     return scaled_sum(in, 1 / static_cast<double>(in.x.size(1)));
 }
 
-Tensor max(const Tensor& x, std::span<const int> axes) { return extreme("max", Reduction::max, grouped("max", x, axes)); }
-Tensor min(const Tensor& x, std::span<const int> axes) { return extreme("min", Reduction::min, grouped("min", x, axes)); }
+Tensor max(const Tensor& x, std::span<const int> axes) {
+    if (is_bf16(x)) return rounded(max(wide(x), axes));
+    return extreme("max", Reduction::max, grouped("max", x, axes));
+}
+
+Tensor min(const Tensor& x, std::span<const int> axes) {
+    if (is_bf16(x)) return rounded(min(wide(x), axes));
+    return extreme("min", Reduction::min, grouped("min", x, axes));
+}
 
 Tensor sum(const Tensor& x) { return sum(x, all_axes(x)).reshape({}); }
 Tensor mean(const Tensor& x) { return mean(x, all_axes(x)).reshape({}); }

@@ -8,7 +8,7 @@
 
 namespace lull {
 
-// x is f32 or f64; sums are accumulated in f64, in an order that the shape alone decides. Throws Error for an extreme over
+// x is floating; sums are accumulated in f64, in an order that the shape alone decides. Throws Error for an extreme over
 // no elements.
 
 // Over all axes: a scalar of rank 0.

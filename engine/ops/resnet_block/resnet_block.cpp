@@ -1,5 +1,6 @@
 #include "engine/ops/resnet_block/resnet_block.h"
 
+#include "engine/ops/bf16.h"
 #include "engine/ops/resnet_block/kernels.h"
 
 namespace lull {
@@ -76,6 +77,7 @@ void check_arguments(const Tensor& x, const Tensor& skip, const Tensor& emb, con
 Tensor resnet_block(const Tensor& x_any, const Tensor& skip_any, const Tensor& emb_any, const ResnetBlockWeights& w,
                     const ResnetBlockOptions& options) {
     check_arguments(x_any, skip_any, emb_any, w, options);
+    if (is_bf16(x_any)) return rounded(resnet_block(wide(x_any), wide(skip_any), wide(emb_any), transformed(w, wide), options));
     const auto contiguous = [](const Tensor& t) { return t.defined() ? t.contiguous() : t; };
     const Tensor x = contiguous(x_any), skip = contiguous(skip_any), emb = contiguous(emb_any);
     const ResnetBlockWeights weights = transformed(w, contiguous);

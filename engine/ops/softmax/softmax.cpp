@@ -1,5 +1,6 @@
 #include "engine/ops/softmax/softmax.h"
 
+#include "engine/ops/bf16.h"
 #include "engine/ops/softmax/kernels.h"
 
 namespace lull {
@@ -19,6 +20,7 @@ struct SoftmaxBackward {
 
 Tensor softmax(const Tensor& x_any) {
     check(x_any.rank() >= 1 && x_any.is_floating(), "softmax", "expected a floating tensor with at least one axis, got ", x_any);
+    if (is_bf16(x_any)) return rounded(softmax(wide(x_any)));
     const Tensor x = x_any.contiguous();
     const Tensor y = empty_like(x);
     dispatch(x, cpu::softmax_forward, cuda::softmax_forward)(x, y);

@@ -1,5 +1,6 @@
 #include "engine/ops/upsample/upsample.h"
 
+#include "engine/ops/bf16.h"
 #include "engine/ops/upsample/kernels.h"
 
 namespace lull {
@@ -18,6 +19,7 @@ struct UpsampleBackward {
 Tensor upsample_nearest(const Tensor& input, int factor) {
     check(input.rank() == 4, "upsample_nearest", "expected x (N, H, W, C), got ", input);
     check(factor >= 1, "upsample_nearest", "expected a factor of at least 1, got ", factor);
+    if (is_bf16(input)) return rounded(upsample_nearest(wide(input), factor));
     const Tensor x = input.contiguous();
     Tensor y = empty({x.size(0), factor * x.size(1), factor * x.size(2), x.size(3)}, x.dtype());
     dispatch(x, cpu::upsample_forward, cuda::upsample_forward)(x, factor, y);

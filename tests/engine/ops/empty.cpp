@@ -56,6 +56,21 @@ TEST_CASE("group_norm, linear, matmul, softmax and attention of nothing") {
     CHECK(shape_after_backward(attend, {{2, 0, 4}, {2, 5, 4}, {2, 5, 4}}) == Shape{2, 0, 4});
 }
 
+TEST_CASE("batch_norm and pooling of nothing") {
+    const auto train = [](const Inputs& in) { return batch_norm_train(in[0], in[1], in[2]).y; };
+    const auto eval = [](const Inputs& in) { return batch_norm_eval(in[0], in[1], in[2], zeros({4}), ones({4})); };
+    CHECK(shape_after_backward(train, {{0, 3, 4}, {4}, {4}}) == Shape{0, 3, 4});
+    CHECK(shape_after_backward(train, {{2, 0, 4}, {4}, {4}}) == Shape{2, 0, 4});
+    CHECK(shape_after_backward(train, {{2, 3, 0}, {0}, {0}}) == Shape{2, 3, 0});
+    CHECK(shape_after_backward(eval, {{0, 4}, {4}, {4}}) == Shape{0, 4});
+    for (const auto pool : {avg_pool2d, max_pool2d}) {
+        const auto op = [pool](const Inputs& in) { return pool(in[0], {}); };
+        CHECK(shape_after_backward(op, {{0, 4, 4, 3}}) == Shape{0, 2, 2, 3});
+        CHECK(shape_after_backward(op, {{2, 4, 6, 0}}) == Shape{2, 2, 3, 0});
+    }
+    CHECK(shape_after_backward([](const Inputs& in) { return global_avg_pool2d(in[0]); }, {{0, 4, 4, 3}}) == Shape{0, 3});
+}
+
 TEST_CASE("blocks of no images, and of images without pixels or channels") {
     for (const Shape& x : {Shape{0, 4, 4, 8}, Shape{2, 0, 3, 8}, Shape{2, 3, 0, 8}, Shape{2, 3, 3, 0}}) {
         CAPTURE(x);
