@@ -19,6 +19,7 @@ namespace {
 using Path = std::filesystem::path;
 
 constexpr std::size_t kSignature = 8;
+constexpr std::uint64_t kMaxDeflateRatio = 1032;
 constexpr std::size_t kChunkFrame = 12;                                // length, type, CRC
 constexpr std::size_t kAfterHeader = kSignature + kChunkFrame + 13;    // IHDR comes first and has 13 bytes
 
@@ -87,10 +88,31 @@ std::string read_file(const Path& path) {
     return bytes;
 }
 
+// The first chunk, IHDR: width and height (4 bytes each), bits per sample, kind of pixels (1 palette + 2 colour + 4 alpha).
+PngHeader parse_header(const Path& path, std::string_view png) {
+    check_file(png.size() >= kAfterHeader && png.starts_with("\x89PNG\r\n\x1a\n") && png.substr(12, 4) == "IHDR", path,
+               "not a PNG file: it does not begin as one");
+    return {.width = from_big_endian(png.substr(16)), .height = from_big_endian(png.substr(20)), .colour = (png[25] & 2) != 0};
+}
+
 }    // namespace
+
+PngHeader read_png_header(const Path& path) {
+    std::string bytes(std::min<std::uint64_t>(kAfterHeader, size_of_file(path)), '\0');
+    std::ifstream in(path, std::ios::binary);
+    in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    check_file(in.good(), path, "cannot be read");
+    return parse_header(path, bytes);
+}
 
 PngImage read_png(const Path& path) {
     const std::string bytes = read_file(path);
+    const PngHeader header = parse_header(path, bytes);
+    // Before memory is asked for: the pixels take at least a bit each, and deflate makes no more than 1032 bytes of one.
+    check_file(static_cast<std::uint64_t>(header.width) * static_cast<std::uint64_t>(header.height) / 8 / kMaxDeflateRatio <=
+                   bytes.size(),
+               path, "damaged: header says ", header.width, "×", header.height, " pixels; the file's ", grouped(bytes.size()),
+               " bytes cannot hold them");
     Simplified png;
     check_file(png_image_begin_read_from_memory(&png, bytes.data(), bytes.size()) != 0, path,
                "not a PNG file: ", static_cast<const char*>(png.message));

@@ -50,7 +50,8 @@ ImageDataset fashion_mnist(Split split, const Path& folder, int size) {
                labels.shape());
     const ImageDataset data{.name = split == Split::train ? "Fashion-MNIST" : "Fashion-MNIST test set",
                             .pixels = images.reshape({images.size(0), images.size(1), images.size(2), 1}),
-                            .labels = labels};
+                            .labels = labels.to(DType::i32),
+                            .classes = {kFashionMnistClasses.begin(), kFashionMnistClasses.end()}};
     return data.padded(size);
 }
 

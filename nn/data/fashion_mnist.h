@@ -6,10 +6,9 @@
 #include <string_view>
 
 #include "nn/data/image_dataset.h"
+#include "nn/data/load_options.h"
 
 namespace lull {
-
-enum class Split { train, test };
 
 inline constexpr std::array<std::string_view, 10> kFashionMnistClasses{"t-shirt", "trouser", "pullover", "dress", "coat",
                                                                        "sandal",  "shirt",   "sneaker",  "bag",   "ankle boot"};

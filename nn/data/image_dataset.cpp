@@ -4,12 +4,31 @@
 #include <array>
 #include <cmath>
 #include <memory>
+#include <numeric>
 #include <vector>
 
+#include "engine/io/sha256.h"
 #include "engine/ops/copy/copy.h"
 #include "engine/random.h"
 
 namespace lull {
+namespace {
+
+using ByteCounts = std::array<std::int64_t, 256>;
+
+Statistics statistics_of(const ByteCounts& counts, double low, double high) {
+    const auto total = static_cast<double>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
+    const auto expectation = [&](auto f) {
+        double sum = 0;
+        for (std::size_t value = 0; value < 256; ++value)
+            sum += static_cast<double>(counts[value]) * f(low + (high - low) * static_cast<double>(value) / 255);
+        return sum / total;
+    };
+    const double mean = expectation([](double x) { return x; });
+    return {mean, std::sqrt(expectation([mean](double x) { return (x - mean) * (x - mean); }))};
+}
+
+}    // namespace
 
 ImageDataset ImageDataset::padded(std::int64_t size) const {
     const std::int64_t height = pixels.size(1), width = pixels.size(2);
@@ -34,28 +53,59 @@ ImageDataset ImageDataset::range(double new_low, double new_high) const {
 ImageDataset ImageDataset::first(std::int64_t count) const {
     ImageDataset result = *this;
     result.pixels = pixels.slice(0, 0, std::min(count, size()));
-    result.labels = labels.slice(0, 0, std::min(count, size()));
+    if (labels.defined()) result.labels = labels.slice(0, 0, std::min(count, size()));
     return result;
 }
 
 Statistics ImageDataset::statistics() const {
     // Four tables, so that runs of one byte (black borders) do not wait for the increment before.
-    std::array<std::array<std::int64_t, 256>, 4> counts{};
+    std::array<ByteCounts, 4> counts{};
     const Tensor bytes = pixels.contiguous();
     const std::uint8_t* byte = bytes.data<std::uint8_t>();
     const std::int64_t total = bytes.elements();
     for (std::int64_t i = 0; i < total; ++i) ++counts[i % 4][byte[i]];
+    for (std::size_t value = 0; value < 256; ++value) counts[0][value] += counts[1][value] + counts[2][value] + counts[3][value];
+    return statistics_of(counts[0], low, high);
+}
 
-    const auto expectation = [&](auto f) {
-        double sum = 0;
-        for (std::size_t value = 0; value < 256; ++value) {
-            const std::int64_t count = counts[0][value] + counts[1][value] + counts[2][value] + counts[3][value];
-            sum += static_cast<double>(count) * f(low + (high - low) * static_cast<double>(value) / 255);
-        }
-        return sum / static_cast<double>(total);
-    };
-    const double mean = expectation([](double x) { return x; });
-    return {mean, std::sqrt(expectation([mean](double x) { return (x - mean) * (x - mean); }))};
+std::vector<Statistics> ImageDataset::channel_statistics() const {
+    const Tensor bytes = pixels.contiguous();
+    const std::uint8_t* byte = bytes.data<std::uint8_t>();
+    const std::int64_t channels = pixels.size(3), total = bytes.elements();
+    std::vector<ByteCounts> counts(static_cast<std::size_t>(channels));
+    for (std::int64_t i = 0; i < total; i += channels)
+        for (std::int64_t c = 0; c < channels; ++c) ++counts[static_cast<std::size_t>(c)][byte[i + c]];
+    std::vector<Statistics> statistics;
+    for (const ByteCounts& of_channel : counts) statistics.push_back(statistics_of(of_channel, low, high));
+    return statistics;
+}
+
+std::vector<std::int64_t> ImageDataset::class_counts() const {
+    std::vector<std::int64_t> counts(classes.size());
+    if (!labels.defined()) return {};
+    const Tensor numbers = labels.contiguous();
+    const std::int32_t* label = numbers.data<std::int32_t>();
+    for (std::int64_t n = 0; n < size(); ++n) {
+        const auto number = static_cast<std::size_t>(label[n]);
+        if (number >= counts.size()) counts.resize(number + 1);
+        ++counts[number];
+    }
+    return counts;
+}
+
+std::string ImageDataset::class_name(std::int64_t label) const {
+    return label < std::ssize(classes) ? classes[static_cast<std::size_t>(label)] : std::to_string(label);
+}
+
+std::string ImageDataset::fingerprint() const {
+    Sha256 sha;
+    for (const Tensor& tensor : {pixels, labels}) {
+        if (!tensor.defined()) continue;
+        const Tensor bytes = tensor.contiguous();
+        sha.update(bytes.shape().begin(), sizeof(std::int64_t) * static_cast<std::size_t>(bytes.rank()));
+        sha.update(bytes.raw(), static_cast<std::size_t>(bytes.elements() * size_of(bytes.dtype())));
+    }
+    return sha.hex();
 }
 
 // One thread: a batch of 128 small images takes about a ten-thousandth of the step that trains on it.
@@ -68,10 +118,11 @@ Batch ImageDataset::gather(std::span<const std::int64_t> indices, std::span<cons
 
     const auto count = static_cast<std::int64_t>(indices.size());
     const std::int64_t height = pixels.size(1), width = pixels.size(2), channels = pixels.size(3);
-    Batch batch{empty({count, height, width, channels}), empty({count}, DType::i32)};
-    const std::uint8_t *from = pixels.data<std::uint8_t>(), *label = labels.data<std::uint8_t>();    // (N, H, W, C), (N)
-    float* to = batch.images.data<float>();                                                          // (B, H, W, C)
-    std::int32_t* to_label = batch.labels.data<std::int32_t>();
+    Batch batch{empty({count, height, width, channels}), labels.defined() ? empty({count}, DType::i32) : Tensor()};
+    const std::uint8_t* from = pixels.data<std::uint8_t>();                                     // (N, H, W, C)
+    const std::int32_t* label = labels.defined() ? labels.data<std::int32_t>() : nullptr;       // (N)
+    std::int32_t* to_label = labels.defined() ? batch.labels.data<std::int32_t>() : nullptr;    // (B)
+    float* to = batch.images.data<float>();                                                     // (B, H, W, C)
     for (std::size_t b = 0; b < indices.size(); ++b) {
         const std::int64_t n = indices[b];
         check(n >= 0 && n < size(), "gather", "no image ", n, " in ", name, ", which has ", size());
@@ -82,7 +133,7 @@ Batch ImageDataset::gather(std::span<const std::int64_t> indices, std::span<cons
                 for (std::int64_t c = 0; c < channels; ++c)
                     to[column * channels + c] = value_of[line[(mirror ? width - 1 - column : column) * channels + c]];
         }
-        to_label[b] = label[n];
+        if (label) to_label[b] = label[n];
     }
     return batch;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "engine/tensor.h"
 
@@ -12,7 +13,7 @@ namespace lull {
 // Images as networks see them, with their labels.
 struct Batch {
     Tensor images;    // f32 (B, H, W, C), in the data set's range
-    Tensor labels;    // i32 (B)
+    Tensor labels;    // i32 (B); undefined when the data set has none
 };
 
 // Mean and standard deviation about it (σ_data), over all values of all images.
@@ -20,12 +21,13 @@ struct Statistics {
     double mean = 0, std = 1;
 };
 
-// Pictures and labels are kept as bytes; `low` and `high` are what the bytes 0 and 255 mean to a network. A value: padded
-// and range return changed copies (which share what they can).
+// Pictures are kept as bytes; `low` and `high` are what the bytes 0 and 255 mean to a network. A value: padded, range and
+// first return changed copies (which share what they can).
 struct ImageDataset {
     std::string name;
-    Tensor pixels;    // u8 (N, H, W, C)
-    Tensor labels;    // u8 (N)
+    Tensor pixels;                            // u8 (N, H, W, C)
+    Tensor labels = {};                       // i32 (N), numbers of classes; undefined: there are none
+    std::vector<std::string> classes = {};    // their names; empty when nothing names them
     double low = -1, high = 1;
 
     std::int64_t size() const { return pixels.size(0); }
@@ -36,7 +38,14 @@ struct ImageDataset {
     ImageDataset range(double low, double high) const;
     ImageDataset first(std::int64_t count) const;    // the first images, at most all of them
 
-    Statistics statistics() const;    // exact: from a count of every byte
+    Statistics statistics() const;                         // exact: from a count of every byte
+    std::vector<Statistics> channel_statistics() const;    // the same for each channel alone
+
+    std::vector<std::int64_t> class_counts() const;      // images of each class; empty without labels
+    std::string class_name(std::int64_t label) const;    // the number itself when nothing names it
+
+    // The SHA-256 of the pixels' shape and bytes and of the labels: equal for the same images, whatever their names and range.
+    std::string fingerprint() const;
 
     // Images indices[0], indices[1], …, each mirrored where flipped says so (empty: none is).
     Batch gather(std::span<const std::int64_t> indices, std::span<const bool> flipped = {}) const;

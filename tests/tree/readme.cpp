@@ -41,9 +41,7 @@ std::string lines_between(const std::string& text, const std::string& begin, con
 }
 
 // Images of 4×4 pixels, so that a step of the real network takes milliseconds.
-ImageDataset tiny_images() {
-    return {.name = "tiny", .pixels = (255 * random_uniform({16, 4, 4, 1}, {})).to(DType::u8), .labels = zeros({16}, DType::u8)};
-}
+ImageDataset tiny_images() { return {.name = "tiny", .pixels = (255 * random_uniform({16, 4, 4, 1}, {})).to(DType::u8)}; }
 
 Tensor readme_example(const ImageDataset& data, const std::int64_t steps, const Shape& image,
                       const std::filesystem::path& picture) {

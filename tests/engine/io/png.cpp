@@ -107,3 +107,21 @@ TEST_CASE("png: only pictures are written") {
           std::string::npos);
     CHECK(folder.files() == 0);
 }
+
+TEST_CASE("png: the header says size and colour without the pixels being read") {
+    const TemporaryFolder folder;
+    for (const std::int64_t channels : {1, 3}) {
+        write_png(folder / "x.png", {picture(channels), {}});
+        write_bytes(folder / "x.png", read_bytes(folder / "x.png").substr(0, 40));
+        const PngHeader header = read_png_header(folder / "x.png");
+        CHECK(header.width == 17);
+        CHECK(header.height == 5);
+        CHECK(header.colour == (channels == 3));
+    }
+    const std::string name = (folder / "x.png").string();
+    write_bytes(name, read_bytes(name).substr(0, 30));
+    CHECK(error_of([&] { read_png_header(name); }) == name + ": not a PNG file: it does not begin as one");
+    write_bytes(name, "");
+    CHECK(error_of([&] { read_png_header(name); }) == name + ": not a PNG file: it does not begin as one");
+    CHECK(error_of([&] { read_png_header(name + "x"); }) == name + "x: no such file");
+}

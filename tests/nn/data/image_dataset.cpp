@@ -23,7 +23,7 @@ ImageDataset counting(std::int64_t n) {
     for (std::int64_t i = 0; i < 12 * n; ++i) bytes.push_back(static_cast<double>(i % 256));
     for (std::int64_t i = 0; i < n; ++i) labels.push_back(static_cast<double>(i));
     return ImageDataset{
-        .name = "counting", .pixels = from_values(bytes, {n, 2, 3, 2}, DType::u8), .labels = from_values(labels, {n}, DType::u8)}
+        .name = "counting", .pixels = from_values(bytes, {n, 2, 3, 2}, DType::u8), .labels = from_values(labels, {n}, DType::i32)}
         .range(0, 255);
 }
 
@@ -67,7 +67,7 @@ TEST_CASE("image data set: a mirrored image has its columns reversed and its cha
 
 TEST_CASE("image data set: padding is black, equal on both sides, and leaves the rest alone") {
     const ImageDataset data{
-        .name = "", .pixels = from_values({1, 2, 3, 4, 5, 6, 7, 8}, {2, 2, 2, 1}, DType::u8), .labels = zeros({2}, DType::u8)};
+        .name = "", .pixels = from_values({1, 2, 3, 4, 5, 6, 7, 8}, {2, 2, 2, 1}, DType::u8), .labels = zeros({2}, DType::i32)};
     const ImageDataset padded = data.padded(4);
     REQUIRE(padded.pixels.shape() == Shape{2, 4, 4, 1});
     const std::vector<double> first{0, 0, 0, 0, 0, 1, 2, 0, 0, 3, 4, 0, 0, 0, 0, 0};
@@ -83,7 +83,7 @@ TEST_CASE("image data set: padding is black, equal on both sides, and leaves the
 TEST_CASE("image data set: mean and standard deviation are those of all values") {
     ImageDataset data{.name = "",
                       .pixels = from_values({0, 0, 255, 255, 255, 255, 255}, {7, 1, 1, 1}, DType::u8),
-                      .labels = zeros({7}, DType::u8)};
+                      .labels = zeros({7}, DType::i32)};
     const Statistics s = data.statistics();
     CHECK(s.mean == doctest::Approx(3.0 / 7));
     CHECK(s.std == doctest::Approx(std::sqrt(1 - 9.0 / 49)));
@@ -128,4 +128,46 @@ TEST_CASE("training stream: about half of the images are mirrored, and only when
 TEST_CASE("image data set: an image that is not there is an error") {
     const std::array<std::int64_t, 1> index{5};
     CHECK(error_of([&] { counting(5).gather(index); }) == "[gather] no image 5 in counting, which has 5");
+}
+
+TEST_CASE("image data set: statistics of one channel are those of its values alone") {
+    const ImageDataset data{.name = "", .pixels = from_values({0, 10, 0, 30, 255, 20, 255, 20}, {2, 1, 2, 2}, DType::u8)};
+    const std::vector<Statistics> channels = data.range(0, 255).channel_statistics();
+    REQUIRE(channels.size() == 2);
+    CHECK(channels[0].mean == doctest::Approx(127.5));
+    CHECK(channels[0].std == doctest::Approx(127.5));
+    CHECK(channels[1].mean == doctest::Approx(20));
+    CHECK(channels[1].std == doctest::Approx(std::sqrt(50)));
+}
+
+TEST_CASE("image data set: classes are counted and named, and labels may be absent") {
+    ImageDataset data = counting(3);
+    data.labels = from_values({2, 0, 2}, {3}, DType::i32);
+    data.classes = {"a", "b"};
+    CHECK(data.class_counts() == std::vector<std::int64_t>{1, 0, 2});
+    CHECK(data.class_name(1) == "b");
+    CHECK(data.class_name(2) == "2");
+    data.labels = {};
+    CHECK(data.class_counts().empty());
+    CHECK(data.first(2).size() == 2);
+    const std::array<std::int64_t, 1> one{1};
+    CHECK_FALSE(data.gather(one).labels.defined());
+    CHECK(data.gather(one).images.values()[0] == 12);
+}
+
+TEST_CASE("image data set: the fingerprint knows pixels, shape and labels, and nothing else") {
+    const ImageDataset data = counting(4);
+    ImageDataset other = counting(4);
+    other.name = "another";
+    CHECK(other.range(-1, 1).fingerprint() == data.fingerprint());
+    other.pixels = data.pixels.reshape({4, 3, 2, 2});
+    CHECK(other.fingerprint() != data.fingerprint());
+    other = counting(4);
+    other.labels = zeros({4}, DType::i32);
+    CHECK(other.fingerprint() != data.fingerprint());
+    other = counting(4);
+    other.pixels = data.pixels.clone();
+    ++other.pixels.data<std::uint8_t>()[47];
+    CHECK(other.fingerprint() != data.fingerprint());
+    CHECK(data.first(3).fingerprint() != data.fingerprint());
 }
