@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/lull/config_file.h"
 #include "apps/lull/interrupt.h"
 #include "engine/did_you_mean.h"
 #include "engine/machine.h"
@@ -27,6 +28,12 @@ std::string hint(const std::string& given, const std::vector<std::string>& known
     const std::vector<std::string_view> names(known.begin(), known.end());
     const std::string_view nearest = nearest_name(given, names);
     return nearest.empty() ? std::string() : "; did you mean '" + std::string(nearest) + "'?";
+}
+
+// The command, or the command's command, that was asked for; the program itself when none was.
+CLI::App& chosen_command(CLI::App& app) {
+    const std::vector<CLI::App*> chosen = app.get_subcommands();
+    return chosen.empty() ? app : chosen_command(*chosen.front());
 }
 
 // What is wrong with arguments that nothing took.
@@ -52,6 +59,8 @@ std::string parse_error(const CLI::App& app, const CLI::ParseError& error) {
     const bool not_taken = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
     if (no_command || not_taken) return unknown_argument(app);
     const std::string message = error.what();
+    if (dynamic_cast<const CLI::ExcludesError*>(&error))
+        return message.substr(0, message.find(' ')) + ':' + message.substr(message.find(' ')) + "; give one of them";
     // Options take their last value, so that too few is all that can be wrong with the number of values.
     if (dynamic_cast<const CLI::ArgumentMismatch*>(&error)) return message.substr(0, message.find(':')) + ": expected a value";
     return message;
@@ -67,6 +76,10 @@ void add_machine_options(CLI::App& app, MachineOptions& options) {
         ->group(group);
     app.add_option("--device", options.device, "cpu or cuda")->type_name("NAME")->capture_default_str()->group(group);
     app.add_flag("--quiet", options.quiet, "no progress, only errors and the result's path")->group(group);
+    app.add_option("--config", options.config, "TOML file with these settings, such as steps = 1300; flags win over it")
+        ->type_name("FILE")
+        ->configurable(false)
+        ->group(group);
 }
 
 int run_command(int argc, const char* const* argv) {
@@ -80,17 +93,25 @@ int run_command(int argc, const char* const* argv) {
         "Example: lull train && lull sample runs/fashion-mnist-s16-001");
     add_train_command(app);
     add_sample_command(app);
+    ConfigFile config;
+    app.parse_complete_callback([&] {    // all flags are known, and nothing has run yet
+        CLI::App& command = chosen_command(app);
+        const CLI::Option* file = command.get_option_no_throw("--config");
+        if (file && file->count() > 0) config.apply(command, file->as<std::string>());
+    });
     try {
         check_machine();
         app.parse(argc, argv);
         return std::cout.flush() ? kDone : complain("cannot write to standard output", kFailed);
     } catch (const CLI::Success& asked_for) {    // --help, --version
         return app.exit(asked_for);
-    } catch (const CLI::ParseError& error) { return complain(parse_error(app, error), kUsage); } catch (const UsageError& error) {
-        return complain(error.what(), kUsage);
+    } catch (const CLI::ParseError& error) {
+        return complain(config.attributed(parse_error(app, error)), kUsage);
+    } catch (const UsageError& error) {
+        return complain(config.attributed(error.what()), kUsage);
     } catch (const Interrupted& stop) { return complain(stop.what(), stop.status()); } catch (const std::bad_alloc&) {
         return complain("out of memory; a smaller --batch needs less", kFailed);
-    } catch (const std::exception& error) { return complain(error.what(), kFailed); }
+    } catch (const std::exception& error) { return complain(config.attributed(error.what()), kFailed); }
 }
 
 }    // namespace lull

@@ -13,7 +13,7 @@ void add_train_command(CLI::App& app);
 void add_sample_command(CLI::App& app);
 
 inline constexpr const char* kMachineGroup = "Machine";
-// --threads, --device, --quiet, of every subcommand.
+// --threads, --device, --quiet, --config, of every subcommand.
 void add_machine_options(CLI::App& app, MachineOptions& options);
 
 // Parses the command line and runs what it asks for. Errors are one line on standard error. Returns the exit status: 0, 1

@@ -52,6 +52,7 @@ struct MachineOptions {
     int threads = 0;    // 0: all processors
     std::string device = "cpu";
     bool quiet = false;
+    std::string config;    // a file with settings (config_file.h); empty: none
 
     // Sets the number of threads. Throws UsageError for an unknown device, Error for one that this build does not have.
     void apply() const;

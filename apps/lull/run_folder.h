@@ -1,6 +1,7 @@
 // The folder of a training run, and names in it.
 //
 //     config.json                        every setting, as resolved
+//     config.toml                        the settings again, for lull train --config
 //     log.jsonl                          one object per step
 //     loss.png                           the loss curve
 //     samples/step-000400.png            what the EMA weights draw, always from the same seeds

@@ -56,6 +56,7 @@ void add_length_options(CLI::App& app, TrainSettings& s) {
                    "train this long instead: the first seconds measure the speed, then the number of steps is fixed")
         ->type_name("M")
         ->check(number_above(0))
+        ->excludes("--steps")
         ->group(group);
     app.add_option("--batch", s.batch, "images per pass")
         ->type_name("N")
@@ -134,6 +135,7 @@ void add_train_command(CLI::App& app) {
     const auto resumed = std::make_shared<std::string>();
     train.add_option("--resume", *resumed, "go on with a run that was cut off, with its settings, from its last checkpoint")
         ->type_name("RUN")
+        ->configurable(false)
         ->group(kRunGroup);
     train.final_callback([settings, resumed, &train] {
         if (!resumed->empty()) {
@@ -142,8 +144,6 @@ void add_train_command(CLI::App& app) {
             std::cout << *resumed << '\n';
             return;
         }
-        check_usage(train.count("--steps") == 0 || train.count("--minutes") == 0, "--minutes",
-                    "excludes --steps; give one of them");
         std::cout << train_model(*settings).string() << '\n';
     });
 }

@@ -12,6 +12,7 @@
 #include "apps/lull/model.h"
 #include "apps/lull/progress.h"
 #include "apps/lull/run_folder.h"
+#include "apps/lull/toml.h"
 #include "apps/lull/training_log.h"
 #include "diffusion/objective.h"
 #include "engine/io/file.h"
@@ -42,6 +43,13 @@ void write_text(const fs::path& path, const std::string& text) {
     AtomicFile file(path);
     file.write(text.data(), text.size());
     file.commit();
+}
+
+// What trains the same model again: lull train --config.
+std::string config_file(const TrainSettings& settings) {
+    json all = to_json(settings);
+    if (!settings.data.empty()) all["data"] = fs::absolute(settings.data).string();
+    return "# lull train --config THIS_FILE --outdir ANOTHER_FOLDER trains this model again, bit for bit.\n" + to_toml(all);
 }
 
 // Model, optimizer and data of a run, and what happens at its steps.
@@ -213,6 +221,7 @@ fs::path Run::start() {
     json resolved = description_;
     resolved["machine"] = {{"threads", thread_count()}, {"device", settings_.machine.device}};
     write_text(folder_ / "config.json", resolved.dump(2) + '\n');
+    write_text(folder_ / "config.toml", config_file(settings_));
     TrainingLog log(folder_, 0);
     train(log, 0);
     return folder_;

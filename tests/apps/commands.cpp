@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -215,7 +216,7 @@ TEST_CASE("what is wrong with a command line is said in one line, with exit stat
         {{"train", "--stpes", "3"}, "unknown option '--stpes'; did you mean '--steps'?"},
         {{"train", "--steps", "0"}, "--steps: expected a whole number, at least 1, got '0'"},
         {{"train", "--steps", "many"}, "--steps: expected a whole number, at least 1, got 'many'"},
-        {{"train", "--steps", "3", "--minutes", "1"}, "--minutes: excludes --steps; give one of them"},
+        {{"train", "--steps", "3", "--minutes", "1"}, "--steps: excludes --minutes; give one of them"},
         {{"train", "--lr", "-1"}, "--lr: expected a number above 0, got '-1'"},
         {{"train", "--preset", "s61"}, "--preset: unknown preset 's61'; did you mean 's16'? (s16, m32, tiny)"},
         {{"train", "--device", "gpu"}, "--device: unknown device 'gpu'; did you mean 'cpu'? (cpu, cuda)"},
@@ -273,6 +274,64 @@ TEST_CASE("a folder that cannot take the images is noticed before they are drawn
         run({"sample", shop.path("run"), "--quiet", "--steps", "1000000", "--save", nowhere + "/x.safetensors"});
     CHECK(result.status == 1);
     CHECK(result.err == "lull: " + nowhere + ": no such folder\n");
+}
+
+TEST_CASE("a run's config.toml trains the same model again, bit for bit") {
+    const Workshop shop;
+    REQUIRE(shop.train("run", {"--minutes", "0.001", "--sample-count", "1", "--lr", "0.0031", "--xflip"}).status == 0);
+    const std::string config = shop.path("run") + "/config.toml";
+    const Result again = run({"train", "--config", config, "--outdir", shop.path("again"), "--quiet"});
+    REQUIRE_MESSAGE(again.status == 0, again.err);
+    for (const std::string name : {"checkpoint.safetensors", "training_state.safetensors", "config.json", "config.toml"})
+        CHECK_MESSAGE(same_bytes(shop.folder.path() / "run" / name, shop.folder.path() / "again" / name), name);
+}
+
+TEST_CASE("of the defaults, the file and the command line, the later wins") {
+    const Workshop shop;
+    const std::string config = shop.path("my.toml");
+    write_bytes(config, "sample-count = 0\nsteps = 2\nsample_every = 1\nbatch = 3\nxflip = true\ncenter = true\n");
+    const auto settings = [&](const std::string& name, const std::vector<std::string>& more) {
+        const Result result = shop.train(name, more);
+        REQUIRE_MESSAGE(result.status == 0, result.err);
+        return nlohmann::json::parse(read_bytes(shop.folder.path() / name / "config.json")).at("training");
+    };
+    const auto before = settings("before", {"--config", config, "--center=false"});
+    CHECK(before.at("steps") == 2);
+    CHECK(before.at("sample_every") == 1);
+    CHECK(before.at("batch") == 4);    // Workshop's flag
+    CHECK(before.at("xflip") == true);
+    CHECK(before.at("center") == false);
+    CHECK(before.at("lr") == 4e-3);
+    CHECK(settings("after", {"--steps", "1", "--config", config}).at("steps") == 1);
+    // A flag also wins over a key that it excludes.
+    CHECK(settings("minutes", {"--config", config, "--minutes", "1e-9"}).at("steps") == 1);
+}
+
+TEST_CASE("what is wrong in a settings file is said with its name and its key") {
+    const Workshop shop;
+    const std::string config = shop.path("my.toml");
+    const std::vector<std::array<std::string, 2>> cases{
+        {"stpes = 3", "unknown key 'stpes'; did you mean 'steps'?"},
+        {"sample_evry = 3", "unknown key 'sample_evry'; did you mean 'sample-every'?"},
+        {"resume = 'x'", "unknown key 'resume'"},
+        {"steps = 0", "steps: expected a whole number, at least 1, got '0'"},
+        {"steps = 'many'", "steps: expected a whole number, at least 1, got 'many'"},
+        {"steps = [1, 2]", "steps: expected a whole number, at least 1, got '1,2'"},
+        {"lr = true", "lr: expected a number above 0, got 'true'"},
+        {"xflip = 2", "xflip: expected true or false, got '2'"},
+        {"preset = 's61'", "preset: unknown preset 's61'; did you mean 's16'? (s16, m32, tiny)"},
+        {"steps = 3\nminutes = 1", "minutes: excludes steps; give one of them"},
+        {"sample-every = 3\nsample_every = 4", "'sample-every' is there twice"},
+        {"[train]\nsteps = 3", "line 1: tables are not used here; write every setting as key = value, before any [table]"},
+    };
+    for (const auto& [text, message] : cases) {
+        write_bytes(config, text);
+        const Result result = run({"train", "--config", config, "--outdir", shop.path("run")});
+        CHECK(result.err == "lull: " + config + ": " + message + '\n');
+        CHECK_MESSAGE(result.status == (text.starts_with('[') ? 1 : 2), text);
+    }
+    CHECK(run({"train", "--config", shop.path("none.toml")}).err == "lull: " + shop.path("none.toml") + ": no such file\n");
+    CHECK(!fs::exists(shop.path("run")));
 }
 
 TEST_CASE("of an option that is given twice, the last counts") {
