@@ -47,6 +47,10 @@ void PyTorchInitialiser::operator()(const std::string&, Embedding& layer) {
     assign(layer.weight, random_normal(layer.weight.shape(), next()));
 }
 
+void PyTorchInitialiser::operator()(const std::string&, GaussianFourierProjection& layer) {
+    assign(layer.weight, 16 * random_normal(layer.weight.shape(), next()));
+}
+
 void orthogonal(Tensor& weight, const RandomStream& stream) {
     const std::int64_t rows = weight.size(0), columns = weight.elements() / rows;
     const std::int64_t longer = std::max(rows, columns), shorter = std::min(rows, columns);

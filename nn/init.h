@@ -9,13 +9,14 @@
 #include "nn/layers/embedding.h"
 #include "nn/layers/group_norm.h"
 #include "nn/layers/linear.h"
+#include "nn/layers/timestep_embedding.h"
 #include "nn/module.h"
 
 namespace lull {
 
 // Writes PyTorch's default values into layers; parameters are numbered in the order they come. Convolution and linear
 // layers: weight and bias uniform in ±1/√fan_in (for the weight that is kaiming_uniform with a = √5). GroupNorm: 1 and 0.
-// Embedding: N(0, 1).
+// Embedding: N(0, 1). Fourier frequencies: N(0, 16²), as diffusers' U-Net has them.
 class PyTorchInitialiser {
   public:
     explicit PyTorchInitialiser(std::uint64_t seed) : seed_(seed) {}
@@ -23,6 +24,7 @@ class PyTorchInitialiser {
     void operator()(const std::string& name, Linear& layer);
     void operator()(const std::string& name, GroupNorm& layer);
     void operator()(const std::string& name, Embedding& layer);
+    void operator()(const std::string& name, GaussianFourierProjection& layer);
 
   private:
     RandomStream next() { return {seed_, Purpose::initialise, number_++}; }

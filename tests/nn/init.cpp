@@ -43,9 +43,9 @@ TEST_CASE("initial weights are a function of the seed and the parameter's number
     initialise_pytorch(a, 7);
     initialise_pytorch(b, 7);
     initialise_pytorch(c, 8);
-    CHECK(test::same_bits(a.mid_block.resnets[1].conv2.weight, b.mid_block.resnets[1].conv2.weight));
-    CHECK_FALSE(test::same_bits(a.mid_block.resnets[1].conv2.weight, c.mid_block.resnets[1].conv2.weight));
-    CHECK_FALSE(test::same_bits(a.mid_block.resnets[0].conv2.weight, a.mid_block.resnets[1].conv2.weight));
+    CHECK(test::same_bits(a.mid_block->resnets[1].conv2.weight, b.mid_block->resnets[1].conv2.weight));
+    CHECK_FALSE(test::same_bits(a.mid_block->resnets[1].conv2.weight, c.mid_block->resnets[1].conv2.weight));
+    CHECK_FALSE(test::same_bits(a.mid_block->resnets[0].conv2.weight, a.mid_block->resnets[1].conv2.weight));
 
     const std::vector<NamedTensor> all = parameters_of(a);
     std::uint64_t number = 0;
