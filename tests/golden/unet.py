@@ -1,8 +1,8 @@
 """Golden values of whole U-Nets: small diffusers UNet2DModels, forward and every gradient.
 
 Each unet_NAME.safetensors holds float32 tensors in PyTorch's layouts (images NCHW, filters OIHW), computed in float64:
-weights/PARAMETER, x, timestep (N), out, grad_out, grads/PARAMETER, grad_x, and in its metadata `config`, the JSON of
-diffusers' config. A gradient belongs to the loss Σ out · grad_out. Those of to_k.bias are 0 but for rounding: a key's
+weights/PARAMETER, x, timestep (N), labels (conditional models'), out, grad_out, grads/PARAMETER (of those that are trained),
+grad_x, and in its metadata `config`, the JSON of diffusers' config. A gradient belongs to the loss Σ out · grad_out. Those of to_k.bias are 0 but for rounding: a key's
 bias adds the same score to every token, which softmax ignores.
 
     python tests/golden/unet.py [--outdir tests/golden]
@@ -20,13 +20,14 @@ plain = dict(down="DownBlock2D", up="UpBlock2D")
 attentive = dict(down="AttnDownBlock2D", up="AttnUpBlock2D")
 
 
-def unet(levels, *, size, images=1, groups=4, head_dim=4, **config):
-    """levels: from the finest, (channels, plain or attentive)."""
+def unet(levels, *, size, images=1, groups=4, head_dim=4, up=None, **config):
+    """levels: from the finest, (channels, plain or attentive). up: the kinds on the way up where they differ."""
+    up = up or [kind for _, kind in levels]
     return UNet2DModel(
         sample_size=size, in_channels=images, out_channels=images, norm_num_groups=groups, attention_head_dim=head_dim,
         block_out_channels=[channels for channels, _ in levels],
         down_block_types=[kind["down"] for _, kind in levels],
-        up_block_types=[kind["up"] for _, kind in reversed(levels)], **config)
+        up_block_types=[kind["up"] for kind in reversed(up)], **config)
 
 
 # name: (model, shape of x). Time inputs are continuous, as c_noise = ¼ ln σ is.
@@ -38,14 +39,34 @@ def cases():
         # One head, and the other form of the time embedding.
         "rgb": (unet([(8, attentive), (12, plain)], size=(8, 12), images=3, layers_per_block=1, head_dim=None,
                      flip_sin_to_cos=False, freq_shift=1), (3, 3, 8, 12)),
+        # Classes; halving with zeros on one side only; attention only on the way up; a middle with a scale of its own.
+        "conditional": (unet([(4, plain), (8, plain)], size=8, groups=2, layers_per_block=1, up=[plain, attentive],
+                             num_class_embeds=5, time_embedding_dim=12, downsample_padding=0, mid_block_scale_factor=1.5,
+                             center_input_sample=True), (3, 1, 8, 8)),
+        # Fourier features; the embedding scales and shifts; levels that change size in residual blocks.
+        "fourier": (unet([(4, attentive), (8, attentive)], size=8, groups=2, layers_per_block=1,
+                         time_embedding_type="fourier", resnet_time_scale_shift="scale_shift", downsample_type="resnet",
+                         upsample_type="resnet", class_embed_type="timestep", dropout=0.25), (2, 1, 8, 8)),
+        # Another activation, another number of groups in the middle, an embedding as label.
+        "mish": (unet([(4, plain), (8, attentive)], size=8, groups=2, layers_per_block=1, act_fn="mish",
+                      attn_norm_num_groups=4, class_embed_type="identity"), (2, 1, 8, 8)),
+        "relu": (unet([(4, plain)], size=4, groups=2, layers_per_block=1, act_fn="relu", mid_block_type=None), (2, 1, 4, 4)),
     }
+
+
+def labels_for(model, images, normal):
+    if model.config.num_class_embeds:
+        return torch.arange(images, dtype=torch.int32) * 2
+    if model.config.class_embed_type == "identity":
+        return normal(images, model.time_embedding.linear_2.out_features).float()
+    return 0.5 + normal(images).abs().float() if model.config.class_embed_type else None
 
 
 def golden(model, shape, random):
     def normal(*shape):
         return torch.randn(shape, generator=random, dtype=torch.float32).double()
 
-    model = model.double()
+    model = model.double().eval()    # eval: dropout is for training
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             # Away from ones and zeros, so that no gradient is trivial; exact in float32, which is what is stored.
@@ -54,15 +75,20 @@ def golden(model, shape, random):
 
     x = normal(*shape).requires_grad_()
     timestep = (0.8 * normal(shape[0])).float()
-    out = model(x, timestep).sample
+    if model.config.time_embedding_type == "fourier":
+        timestep = timestep.exp()    # its logarithm is embedded
+    labels = labels_for(model, shape[0], normal)
+    out = model(x, timestep, labels if labels is None or not labels.is_floating_point() else labels.double()).sample
     grad_out = normal(*out.shape)
     out.backward(grad_out)
 
     tensors = {"x": x, "timestep": timestep, "out": out, "grad_out": grad_out, "grad_x": x.grad}
     for name, parameter in model.named_parameters():
         tensors[f"weights/{name}"] = parameter
-        tensors[f"grads/{name}"] = parameter.grad
-    return {key: t.detach().float().clone(memory_format=torch.contiguous_format) for key, t in tensors.items()}
+        if parameter.grad is not None:
+            tensors[f"grads/{name}"] = parameter.grad
+    stored = {key: t.detach().float().clone(memory_format=torch.contiguous_format) for key, t in tensors.items()}
+    return stored if labels is None else stored | {"labels": labels}
 
 
 def main():
