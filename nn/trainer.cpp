@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <sstream>
 
 #include "engine/error.h"
 
@@ -30,6 +31,14 @@ double accumulate_gradients(Parameters& parameters, const BatchLoss& loss, const
     return sum / static_cast<double>(options.accumulate);
 }
 
+void check_finite(double value, const char* what, std::int64_t steps_made) {
+    if (std::isfinite(value)) return;
+    std::ostringstream message;
+    message << "[train] step " << steps_made + 1 << ": " << what << " is " << value << "; the weights of step " << steps_made
+            << " are kept";
+    throw NotFinite(message.str());
+}
+
 void check_options(const TrainerOptions& options, const std::vector<Hook>& hooks) {
     check(options.steps > 0 && options.batch > 0 && options.accumulate > 0, "train",
           "expected steps, batch and accumulate > 0, got ", options.steps, ", ", options.batch, " and ", options.accumulate);
@@ -38,20 +47,18 @@ void check_options(const TrainerOptions& options, const std::vector<Hook>& hooks
 
 }    // namespace
 
-void train(Parameters& parameters, AdamW& optimizer, const BatchLoss& loss, const TrainerOptions& options,
-           const std::vector<Hook>& hooks) {
+std::int64_t train(Parameters& parameters, AdamW& optimizer, const BatchLoss& loss, const TrainerOptions& options,
+                   const std::vector<Hook>& hooks) {
     check_options(options, hooks);
     for (std::int64_t step = options.first_step; step < options.steps; ++step) {
         const auto start = Clock::now();
         const double value = accumulate_gradients(parameters, loss, options, step);
-        check(std::isfinite(value), "train", "step ", step + 1, ": the loss is ", value, "; the weights of step ", step,
-              " are kept");
+        check_finite(value, "the loss", step);
 
         const Rate rate = options.schedule(step);
         const double scale = 1 / static_cast<double>(options.accumulate);
         const StepReport report = optimizer.step(parameters, rate, options.ema(step), scale);
-        check(report.applied, "train", "step ", step + 1, ": the gradient's norm is ", report.gradient_norm,
-              "; the weights of step ", step, " are kept");
+        check_finite(report.gradient_norm, "the gradient's norm", step);
 
         const TrainedStep done{.step = step + 1,
                                .steps = options.steps,
@@ -62,7 +69,9 @@ void train(Parameters& parameters, AdamW& optimizer, const BatchLoss& loss, cons
                                .samples = static_cast<double>(options.batch * options.accumulate)};
         for (const Hook& hook : hooks)
             if (done.step % hook.every == 0 || done.step == done.steps) hook.run(done);
+        if (options.stop && options.stop(done.step)) return done.step;
     }
+    return std::max(options.first_step, options.steps);
 }
 
 double seconds_per_step(Parameters& parameters, const BatchLoss& loss, const TrainerOptions& options) {

@@ -1,4 +1,4 @@
-// The training loop: forward, backward, one optimizer step, and hooks that watch.
+// The training loop: forward, backward, one optimizer step, hooks that watch, and a question whether to stop.
 //
 //     train(parameters, optimizer, [&](Positions batch) { return loss_of(batch); }, {.steps = 1300, .batch = 64, .schedule = …},
 //           {{.every = 1, .run = [&](const TrainedStep& s) { log(s); }}, {.every = 200, .run = save}});
@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/error.h"
 #include "engine/tensor.h"
 #include "nn/ema.h"
 #include "nn/lr_schedule.h"
@@ -34,6 +35,7 @@ struct TrainerOptions {
     std::int64_t accumulate = 1;    // passes per step, whose gradients are averaged: a batch larger than memory
     LrSchedule schedule = Constant{1e-3};
     EmaDecay ema{};
+    std::function<bool(std::int64_t steps_made)> stop{};    // asked after a step and its hooks; true: it was the last for now
 };
 
 // One step, after it was made.
@@ -47,17 +49,23 @@ struct TrainedStep {
     double samples = 0;          // that it used
 };
 
-// Runs after every `every` steps and after the last one. Hooks run in their order.
+// Runs after every `every` steps and after the last of `steps`. Hooks run in their order.
 struct Hook {
     std::int64_t every = 1;
     std::function<void(const TrainedStep&)> run;
 };
 
-// Trains from first_step to steps. Throws Error when the loss or the gradient is not finite, naming the step; weights,
-// moments and EMA are then those of the step before, and no hook has seen the bad one. Throws Error when steps, batch,
-// accumulate or a hook's `every` is not positive.
-void train(Parameters& parameters, AdamW& optimizer, const BatchLoss& loss, const TrainerOptions& options,
-           const std::vector<Hook>& hooks = {});
+// The loss or the gradient is NaN or infinite.
+class NotFinite : public Error {
+  public:
+    using Error::Error;
+};
+
+// Trains from first_step to steps, or until `stop` says so, and returns how many steps are made. Throws NotFinite when the
+// loss or the gradient is not finite, naming the step; weights, moments and EMA are then those of the step before, and no
+// hook has seen the bad one. Throws Error when steps, batch, accumulate or a hook's `every` is not positive.
+std::int64_t train(Parameters& parameters, AdamW& optimizer, const BatchLoss& loss, const TrainerOptions& options,
+                   const std::vector<Hook>& hooks = {});
 
 // How long a step takes, in seconds: the median of a few forward and backward passes after a first one, without learning
 // anything.

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "apps/lull/sigma_loss.h"
 #include "engine/tensor.h"
 
 namespace lull {
@@ -17,8 +18,10 @@ inline std::size_t smoothing_window(std::size_t steps) { return std::clamp<std::
 // For each step, the mean of the smoothing window's losses up to it.
 std::vector<double> smoothed(std::span<const double> losses);
 
-// losses[i] is that of step i + 1; all finite. Faint: every step; strong: smoothed. The loss axis is logarithmic.
-// u8 (H, W, 3).
-Tensor plot_loss(std::span<const double> losses);
+// losses[i] is that of step i + 1; all finite. Upper panel, loss against step: every step faint, smoothed strong. Lower panel,
+// loss against σ: the records of the last quarter of the steps strong, those of the second quarter faint (a young run has no
+// such), and behind them the density that noise levels are drawn from; without records there is no such panel. All axes but
+// the steps' are logarithmic. u8 (H, W, 3).
+Tensor plot_loss(std::span<const double> losses, const SigmaBuckets& buckets = {}, std::span<const SigmaRecord> by_sigma = {});
 
 }    // namespace lull

@@ -1,10 +1,14 @@
 #include "apps/lull/run_folder.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <map>
+#include <regex>
 #include <system_error>
 
 #include "engine/error.h"
@@ -37,16 +41,67 @@ fs::path make_run_folder(const fs::path& parent, const std::string& name) {
     }
 }
 
-void make_empty_folder(const fs::path& folder) {
+void check_free(const fs::path& folder) {
     check_file(!fs::exists(folder) || fs::is_directory(folder), folder, "is no folder");
     check_file(!fs::exists(folder) || fs::is_empty(folder), folder, "exists and is not empty; choose another --outdir");
+}
+
+void make_empty_folder(const fs::path& folder) {
+    check_free(folder);
     make_folders(folder);
 }
+
+fs::path numbered_checkpoint(const fs::path& folder, std::int64_t step) {
+    char name[48];
+    std::snprintf(name, sizeof name, "checkpoint-%06lld.safetensors", static_cast<long long>(step));
+    return folder / name;
+}
+
+void drop_old_checkpoints(const fs::path& folder, std::int64_t count) {
+    static const std::regex pattern(R"(checkpoint-(\d{6,18})\.safetensors)");
+    std::map<std::int64_t, fs::path> by_step;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+        std::smatch match;
+        const std::string name = entry.path().filename().string();
+        if (std::regex_match(name, match, pattern)) by_step[std::stoll(match[1])] = entry.path();
+    }
+    std::error_code ignored;    // what cannot be removed does no harm
+    for (; std::ssize(by_step) > count; by_step.erase(by_step.begin())) fs::remove(by_step.begin()->second, ignored);
+}
+
+bool give_second_name(const fs::path& file, const fs::path& name) {
+    const fs::path temporary = name.string() + ".tmp0";
+    std::error_code error;
+    fs::remove(temporary, error);
+    fs::create_hard_link(file, temporary, error);
+    if (error) return false;
+    fs::rename(temporary, name, error);
+    const bool renamed = !error;
+    fs::remove(temporary, error);    // still there when it could not be renamed, or both names were the same file already
+    return renamed;
+}
+
+void remove_leftovers(const fs::path& folder) {
+    static const std::regex pattern(R"(.+\.tmp\d+)");
+    std::error_code ignored;
+    for (const fs::path& where : {folder, folder / "samples"})
+        for (const fs::directory_entry& entry : fs::directory_iterator(where, ignored))
+            if (std::regex_match(entry.path().filename().string(), pattern)) fs::remove(entry.path(), ignored);
+}
+
+FolderLock::FolderLock(const fs::path& folder) : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    check_file(descriptor_ >= 0, folder, "cannot be opened: ", std::strerror(errno));
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;    // some file systems have no locks
+    ::close(descriptor_);
+    fail_file(folder, "another process is training in this folder");
+}
+
+FolderLock::~FolderLock() { ::close(descriptor_); }
 
 fs::path find_checkpoint(const fs::path& run_or_file) {
     check_file(fs::exists(run_or_file), run_or_file, "no such run or checkpoint");
     if (!fs::is_directory(run_or_file)) return run_or_file;
-    const fs::path checkpoint = run_or_file / "checkpoint.safetensors";
+    const fs::path checkpoint = run_or_file / kCheckpointName;
     check_file(fs::exists(checkpoint), run_or_file, "no checkpoint.safetensors in this folder");
     return checkpoint;
 }

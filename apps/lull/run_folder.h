@@ -3,22 +3,57 @@
 //     config.json                        every setting, as resolved
 //     config.toml                        the settings again, for lull train --config
 //     log.jsonl                          one object per step
-//     loss.png                           the loss curve
+//     loss.png                           the loss curves
 //     samples/step-000400.png            what the EMA weights draw, always from the same seeds
-//     checkpoint.safetensors             the model
-//     training_state.safetensors         what else a continued run needs
+//     checkpoint.safetensors             the newest model
+//     checkpoint-000400.safetensors      with --keep, the last few: the newest of them is the same file under two names
+//     training_state.safetensors         a run at rest, from which --resume goes on: one file, whole in itself
+//
+// Each file is complete or not there, and they are written in this order: checkpoints, training state, then older
+// checkpoints go. Cut off anywhere between, the folder has a model and a state that is no newer than it; what a resumed run
+// makes again has the same bits.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
 namespace lull {
 
+inline constexpr const char* kCheckpointName = "checkpoint.safetensors";
+inline constexpr const char* kStateName = "training_state.safetensors";
+
 // Makes PARENT/NAME-001, or the first number that is not taken, and returns it.
 std::filesystem::path make_run_folder(const std::filesystem::path& parent, const std::string& name);
 
-// Makes a folder, parents included. Throws Error when something other than an empty folder is there.
+// Throws Error when something other than an empty folder is there.
+void check_free(const std::filesystem::path& folder);
+// Makes a folder, parents included, as far as it is not there. Throws Error as check_free does.
 void make_empty_folder(const std::filesystem::path& folder);
+
+// FOLDER/checkpoint-000400.safetensors.
+std::filesystem::path numbered_checkpoint(const std::filesystem::path& folder, std::int64_t step);
+// Removes all numbered checkpoints but the last `count`.
+void drop_old_checkpoints(const std::filesystem::path& folder, std::int64_t count);
+// Makes `name` another name of the file, in place of what it named before, at once. False when the file system has no such
+// second names; then nothing has changed.
+bool give_second_name(const std::filesystem::path& file, const std::filesystem::path& name);
+
+// Removes the temporary files (NAME.tmp0) that a killed run has left, in this folder and in its samples/.
+void remove_leftovers(const std::filesystem::path& folder);
+
+// Keeps other processes from training in the same folder while it lives; the system ends it with the process, however
+// that ends. Throws Error when another process has it.
+class FolderLock {
+  public:
+    explicit FolderLock(const std::filesystem::path& folder);
+    ~FolderLock();
+    FolderLock(const FolderLock&) = delete;
+    FolderLock& operator=(const FolderLock&) = delete;
+
+  private:
+    int descriptor_;
+};
 
 // The checkpoint meant by a run's folder or by a file. Throws Error when there is none.
 std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_file);

@@ -12,7 +12,7 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  lull train                                    S16 on Fashion-MNIST, 1,300 steps, into runs/fashion-mnist-s16-001\n"
     "  lull train --minutes 10 --outdir runs/ten     as many steps as ten minutes hold\n"
-    "  lull train --resume runs/ten                  what was cut off goes on\n"
+    "  lull train --resume runs/ten                  what was cut off, or stopped with Ctrl-C, goes on\n"
     "  lull train --preset m32 --batch 512 --lr 1e-2 the large network\n"
     "The folder gets config.json, log.jsonl, loss.png, samples/, checkpoint.safetensors and training_state.safetensors;\n"
     "lull sample FOLDER draws from it.";
@@ -23,8 +23,11 @@ constexpr const char* kRunGroup = "Run";
 void check_resumable(const CLI::App& train) {
     for (const CLI::Option* option : train.get_options()) {
         const std::string name = option->get_name();
-        const bool allowed = name == "--resume" || name == "--data" || option->get_group() == kMachineGroup;
-        check_usage(option->count() == 0 || allowed, name, "cannot be given with --resume: the run keeps its settings");
+        const bool allowed =
+            name == "--resume" || name == "--data" || name == "--stop-after" || option->get_group() == kMachineGroup;
+        const bool length = name == "--steps" || name == "--minutes";
+        check_usage(option->count() == 0 || allowed, name, "cannot be given with --resume: the run keeps its settings",
+                    length ? ", and its learning rate is planned to its last step" : "");
     }
 }
 
@@ -109,7 +112,7 @@ void add_run_options(CLI::App& app, TrainSettings& s) {
         ->capture_default_str()
         ->group(group);
     app.add_option("--sample-every", s.sample_every,
-                   "steps between sample grids and checkpoints (default: a round number, five to twelve of them)")
+                   "steps between sample grids (default: a round number, five to twelve of them)")
         ->type_name("N")
         ->check(whole_number(1))
         ->group(group);
@@ -117,6 +120,22 @@ void add_run_options(CLI::App& app, TrainSettings& s) {
         ->type_name("N")
         ->check(whole_number(0, 4096))
         ->capture_default_str()
+        ->group(group);
+    app.add_option(
+           "--save-every", s.save_every,
+           "steps between checkpoints, from which a run that was cut off goes on (default: as --sample-every, at most 1000)")
+        ->type_name("N")
+        ->check(whole_number(1))
+        ->group(group);
+    app.add_option("--keep", s.keep, "also keep the last N of them as checkpoint-STEP.safetensors; 0: only the newest")
+        ->type_name("N")
+        ->check(whole_number(0))
+        ->capture_default_str()
+        ->group(group);
+    app.add_option("--stop-after", s.stop_after, "stop after N of the --steps, as Ctrl-C does; --resume makes the others")
+        ->type_name("N")
+        ->check(whole_number(1))
+        ->configurable(false)
         ->group(group);
     add_machine_options(app, s.machine);
 }
@@ -144,6 +163,8 @@ void add_train_command(CLI::App& app) {
             std::cout << *resumed << '\n';
             return;
         }
+        check_usage(settings->minutes > 0 || settings->stop_after <= settings->steps, "--stop-after", "expected at most --steps ",
+                    settings->steps, ", got ", settings->stop_after);
         std::cout << train_model(*settings).string() << '\n';
     });
 }

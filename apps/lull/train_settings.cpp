@@ -42,7 +42,9 @@ json to_json(const TrainSettings& s) {
             {"xflip", s.flip},
             {"seed", s.seed},
             {"sample_every", s.sample_every},
-            {"sample_count", s.sample_count}};
+            {"sample_count", s.sample_count},
+            {"save_every", s.save_every},
+            {"keep", s.keep}};
 }
 
 TrainSettings train_settings_from_json(const json& all) try {
@@ -65,6 +67,8 @@ TrainSettings train_settings_from_json(const json& all) try {
     all.at("seed").get_to(s.seed);
     all.at("sample_every").get_to(s.sample_every);
     all.at("sample_count").get_to(s.sample_count);
+    all.at("save_every").get_to(s.save_every);
+    all.at("keep").get_to(s.keep);
     return s;
 } catch (const json::exception& error) { fail("train", "the run's settings are incomplete: ", error.what()); }
 

@@ -31,13 +31,16 @@ struct TrainSettings {
     bool flip = false;
     std::uint64_t seed = 0;
     std::int64_t sample_every = 0;    // steps; 0: a round number that gives five to twelve grids
+    std::int64_t save_every = 0;      // steps; 0: as sample_every, at most 1000
+    std::int64_t keep = 0;            // how many numbered checkpoints stay
+    std::int64_t stop_after = 0;      // steps, 0: all of them; the rest is for a resumed run
     std::int64_t sample_count = 16;
     MachineOptions machine;
     std::function<void(const TrainedStep&)> on_step;    // besides log and progress; may throw to end the run
 };
 
-// What decides a run's numbers: all of the above but data, outdir, minutes, machine and on_step. Reading throws Error,
-// naming what is missing.
+// What decides a run's numbers: all of the above but data, outdir, minutes, stop_after, machine and on_step. Reading throws
+// Error, naming what is missing.
 nlohmann::json to_json(const TrainSettings& settings);
 TrainSettings train_settings_from_json(const nlohmann::json& json);
 

@@ -2,13 +2,16 @@
 
 #include <cmath>
 #include <cstdio>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <sstream>
+#include <system_error>
 
 #include "apps/lull/generate.h"
+#include "apps/lull/interrupt.h"
 #include "apps/lull/model.h"
 #include "apps/lull/progress.h"
 #include "apps/lull/run_folder.h"
@@ -35,9 +38,6 @@ json describe(const ImageDataset& data, const Statistics& statistics) {
             {"mean", statistics.mean},
             {"std", statistics.std}};
 }
-
-constexpr const char* kCheckpointName = "checkpoint.safetensors";
-constexpr const char* kStateName = "training_state.safetensors";
 
 void write_text(const fs::path& path, const std::string& text) {
     AtomicFile file(path);
@@ -67,21 +67,27 @@ class Run {
           description_{{"model", to_json(model_)}, {"data", describe(data_, statistics_)}, {"training", to_json(settings_)}} {}
 
     fs::path start();
-    void resume(const fs::path& folder);    // from the state that is saved there
+    void resume(const fs::path& folder, const json& config);    // from the state that is saved there; config: its checkpoint's
 
   private:
     static TrainSettings resolved(TrainSettings settings, const Statistics& statistics);
     static ModelConfig config_of(const TrainSettings& settings, const ImageDataset& data, const Statistics& statistics);
     static UNet initialised(const UNetConfig& config, std::uint64_t seed);
 
-    Tensor loss(Positions positions) const;
+    Tensor loss(Positions positions);
     TrainerOptions trainer_options(std::int64_t first_step) const;
     void resolve_steps();
     void make_folder();
     void train(TrainingLog& log, std::int64_t first_step);
+    void remove_folder(bool was_there) const;
+    void check_not_interrupted() const;
     std::string summary() const;
-    void save(const TrainedStep& step) const;
-    void draw_samples(const TrainedStep& step) const;
+    std::string what_is_kept() const;
+    std::string how_to_resume() const;
+    void save(std::int64_t step, const TrainingLog& log);
+    void save_checkpoint_of(std::int64_t step) const;
+    fs::path grid_path(std::int64_t step) const;
+    void draw_samples(std::int64_t step) const;
 
     ImageDataset data_;
     Statistics statistics_;
@@ -91,7 +97,9 @@ class Run {
     Parameters parameters_;
     AdamW optimizer_;
     fs::path folder_;
-    json description_;    // of the checkpoint: everything that its numbers depend on, and no more
+    json description_;                     // of the checkpoint: everything that its numbers depend on, and no more
+    std::vector<ImageLoss> images_;        // of the step that is being made
+    std::int64_t made_ = 0, saved_ = 0;    // steps
 };
 
 TrainSettings Run::resolved(TrainSettings settings, const Statistics& statistics) {
@@ -116,11 +124,14 @@ UNet Run::initialised(const UNetConfig& config, std::uint64_t seed) {
     return unet;
 }
 
-Tensor Run::loss(Positions positions) const {
+Tensor Run::loss(Positions positions) {
     const TrainingStream stream{.seed = settings_.seed, .flip = settings_.flip};
     const Tensor y = stream.batch(data_, positions).images;
     const NoisyImages noisy = add_noise(y, settings_.noise_level, settings_.seed, positions);
-    return edm_loss(std::cref(unet_), model_.edm, y, noisy).loss;
+    const EdmLoss result = edm_loss(std::cref(unet_), model_.edm, y, noisy);
+    const std::vector<double> sigmas = noisy.sigma.values(), losses = result.per_image.values();
+    for (std::size_t i = 0; i < sigmas.size(); ++i) images_.push_back({sigmas[i], losses[i]});
+    return result.loss;
 }
 
 TrainerOptions Run::trainer_options(std::int64_t first_step) const {
@@ -130,7 +141,8 @@ TrainerOptions Run::trainer_options(std::int64_t first_step) const {
             .accumulate = settings_.accumulate,
             // One-cycle is a curve through at least two points.
             .schedule = OneCycle{.max_lr = settings_.learning_rate, .total_steps = std::max<std::int64_t>(2, settings_.steps)},
-            .ema = {settings_.ema}};
+            .ema = {settings_.ema},
+            .stop = [this](std::int64_t step) { return step == settings_.stop_after || interrupted(); }};
 }
 
 // Turns minutes into steps, and settles what depends on their number.
@@ -145,16 +157,37 @@ void Run::resolve_steps() {
         Progress(std::cerr, progress_style(settings_.machine.quiet), "step", 0).note(line.str());
     }
     if (settings_.sample_every == 0) settings_.sample_every = round_interval(settings_.steps);
+    if (settings_.save_every == 0) settings_.save_every = std::min<std::int64_t>(settings_.sample_every, 1000);
 }
 
-void Run::save(const TrainedStep& step) const {
+// In the order that apps/lull/run_folder.h explains.
+void Run::save(std::int64_t step, const TrainingLog& log) {
+    save_checkpoint_of(step);
+    save_training_state(folder_ / kStateName, parameters_, optimizer_, {{"step", step}, {"sigma_loss", log.position()}});
+    if (settings_.keep > 0) drop_old_checkpoints(folder_, settings_.keep);
+    saved_ = step;
+}
+
+void Run::save_checkpoint_of(std::int64_t step) const {
     json description = description_;
-    description["step"] = step.step;
-    save_checkpoint(folder_ / kCheckpointName, parameters_, description);
-    save_training_state(folder_ / kStateName, parameters_, optimizer_, {{"step", step.step}});
+    description["step"] = step;
+    const fs::path newest = folder_ / kCheckpointName;
+    // A stop between two planned checkpoints makes no numbered one: a resumed run ends with the same files as a whole run.
+    if (settings_.keep > 0 && (step % settings_.save_every == 0 || step == settings_.steps)) {
+        const fs::path numbered = numbered_checkpoint(folder_, step);
+        save_checkpoint(numbered, parameters_, description);
+        if (give_second_name(numbered, newest)) return;
+    }
+    save_checkpoint(newest, parameters_, description);
 }
 
-void Run::draw_samples(const TrainedStep& step) const {
+fs::path Run::grid_path(std::int64_t step) const {
+    char name[32];
+    std::snprintf(name, sizeof name, "step-%06lld.png", static_cast<long long>(step));
+    return folder_ / "samples" / name;
+}
+
+void Run::draw_samples(std::int64_t step) const {
     if (settings_.sample_count == 0) return;
     std::vector<std::uint64_t> seeds(static_cast<std::size_t>(settings_.sample_count));
     std::iota(seeds.begin(), seeds.end(), 0);
@@ -162,11 +195,9 @@ void Run::draw_samples(const TrainedStep& step) const {
     const SamplingPlan plan;
     const Tensor images = generate(averaged.denoiser(), model_.image(), seeds, plan, settings_.batch);
 
-    char name[32];
-    std::snprintf(name, sizeof name, "step-%06lld.png", static_cast<long long>(step.step));
     auto text = lull::describe(plan, seeds);
-    text["Training steps"] = std::to_string(step.step);
-    write_grid(folder_ / "samples" / name, images, model_.black, model_.white, text, 2);
+    text["Training steps"] = std::to_string(step);
+    write_grid(grid_path(step), images, model_.black, model_.white, text, 2);
 }
 
 void Run::make_folder() {
@@ -188,52 +219,114 @@ std::string Run::summary() const {
     return text.str();
 }
 
+std::string Run::what_is_kept() const {
+    if (saved_ == 0) return made_ == 0 ? "" : "; no checkpoint was written yet";
+    return "; " + folder_.string() + " has the checkpoint of step " + std::to_string(saved_);
+}
+
+std::string Run::how_to_resume() const {
+    std::ostringstream line;
+    line << "stopped after step " << made_ << " of " << settings_.steps << "; to go on: lull train --resume " << folder_.string();
+    return line.str();
+}
+
 void Run::train(TrainingLog& log, std::int64_t first_step) {
+    made_ = saved_ = first_step;
     Progress progress(std::cerr, progress_style(settings_.machine.quiet), "step", settings_.steps, first_step);
     progress.note(summary());
     const auto each_step = [&](const TrainedStep& step) {
-        log.add(step);
+        made_ = step.step;
+        log.add(step, images_);
+        images_.clear();
         char details[64];
         std::snprintf(details, sizeof details, "loss %.4f  %.0f images/s", log.smoothed_loss(), log.samples_per_second());
         progress.update(step.step, details);
         if (settings_.on_step) settings_.on_step(step);
     };
-    std::int64_t saved = first_step;
-    const auto now_and_then = [&](const TrainedStep& step) {
-        save(step);
-        saved = step.step;
+    const auto checkpoint = [&](const TrainedStep& step) {
+        save(step.step, log);
         log.draw();
-        draw_samples(step);
     };
+    images_.clear();
     try {
         lull::train(parameters_, optimizer_, [this](Positions p) { return loss(p); }, trainer_options(first_step),
-                    {{.every = 1, .run = each_step}, {.every = settings_.sample_every, .run = now_and_then}});
-    } catch (const Error& error) {
-        throw Error(error.what() + (saved > 0 ? "; " + folder_.string() + " has the checkpoint of step " + std::to_string(saved)
-                                              : "; no checkpoint was written yet"));
-    }
+                    {{.every = 1, .run = each_step},
+                     {.every = settings_.save_every, .run = checkpoint},
+                     {.every = settings_.sample_every, .run = [&](const TrainedStep& step) { draw_samples(step.step); }}});
+        if (saved_ < made_) {    // stopped between two checkpoints
+            save(made_, log);
+            log.draw();
+        }
+    } catch (const NotFinite& error) {
+        throw Error(std::string(error.what()) + "; " + worst_sigmas(images_) + what_is_kept());
+    } catch (const Error& error) { throw Error(error.what() + what_is_kept()); }
+    if (made_ == settings_.steps) return;
+    if (interrupted()) throw Interrupted(how_to_resume());
+    progress.note(how_to_resume());
+}
+
+// As if the run had never been: a folder that was there before stays, empty.
+void Run::remove_folder(bool was_there) const {
+    std::error_code ignored;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder_, ignored)) fs::remove_all(entry.path(), ignored);
+    if (!was_there) fs::remove(folder_, ignored);
+}
+
+void Run::check_not_interrupted() const {
+    if (interrupted()) throw Interrupted("stopped before a step was made; nothing was written");
 }
 
 fs::path Run::start() {
-    make_folder();
+    const bool was_there = fs::exists(settings_.outdir);
+    if (!settings_.outdir.empty()) check_free(settings_.outdir);
     resolve_steps();
     description_["training"] = to_json(settings_);
     json resolved = description_;
     resolved["machine"] = {{"threads", thread_count()}, {"device", settings_.machine.device}};
-    write_text(folder_ / "config.json", resolved.dump(2) + '\n');
-    write_text(folder_ / "config.toml", config_file(settings_));
-    TrainingLog log(folder_, 0);
-    train(log, 0);
+    if (!settings_.data.empty()) resolved["data"]["path"] = fs::absolute(settings_.data).string();
+
+    check_not_interrupted();
+    make_folder();
+    try {
+        const FolderLock lock(folder_);
+        write_text(folder_ / "config.json", resolved.dump(2) + '\n');
+        write_text(folder_ / "config.toml", config_file(settings_));
+        TrainingLog log(folder_, settings_.noise_level);
+        train(log, 0);
+    } catch (...) {
+        if (made_ == 0) remove_folder(was_there);
+        throw;
+    }
     return folder_;
 }
 
-void Run::resume(const fs::path& folder) {
+void Run::resume(const fs::path& folder, const json& config) {
     folder_ = folder;
-    const json position = load_training_state(folder_ / kStateName, parameters_, optimizer_);
+    const fs::path state = folder_ / kStateName;
+    const json position = load_training_state(state, parameters_, optimizer_);
     const std::int64_t step = position.value("step", std::int64_t{0});
     check_file(step < settings_.steps, folder_, "is finished: ", step, " of ", settings_.steps, " steps");
-    TrainingLog log(folder_, step);
+    check_usage(settings_.stop_after == 0 || (settings_.stop_after > step && settings_.stop_after <= settings_.steps),
+                "--stop-after", "expected more than the ", step, " steps made, and at most ", settings_.steps, ", got ",
+                settings_.stop_after);
+    for (const char* key : {"images", "mean", "std"})
+        check_file(config.at("data").at(key) == description_.at("data").at(key), folder_, "was trained on other data, with ", key,
+                   " ", config.at("data").at(key), " instead of ", description_.at("data").at(key), "; name it with --data");
+
+    check_not_interrupted();
+    remove_leftovers(folder_);
+    TrainingLog log(folder_, settings_.noise_level, step, position.at("sigma_loss"));
+    // The grid of the state's own step, if the run was cut off before it was drawn.
+    if (step % settings_.sample_every == 0 && !fs::exists(grid_path(step))) draw_samples(step);
     train(log, step);
+}
+
+// The folder that a run's data was in, as its config.json has it; empty when that is gone or names none.
+fs::path data_folder_of(const fs::path& run) {
+    std::ifstream file(run / "config.json");
+    const json config = json::parse(file, nullptr, false);
+    const json::json_pointer where("/data/path");
+    return !config.is_discarded() && config.contains(where) ? config.at(where).get<std::string>() : std::string();
 }
 
 }    // namespace
@@ -241,18 +334,24 @@ void Run::resume(const fs::path& folder) {
 fs::path train_model(const TrainSettings& settings) {
     settings.machine.apply();
     model_preset(settings.preset);    // throws before the data is read
+    const InterruptGuard guard;
     return Run(settings).start();
 }
 
-void resume_training(const fs::path& run, const TrainSettings& settings) {
+void resume_training(const fs::path& run, const TrainSettings& settings) try {
     settings.machine.apply();
+    check_file(fs::exists(run), run, "no such run");
+    check_file(fs::is_directory(run), run, "expected the folder of a run, got a file");
+    const InterruptGuard guard;
+    const FolderLock lock(run);
     const json config = read_checkpoint(find_checkpoint(run)).config;
-    check_file(fs::is_directory(run) && config.contains("training"), run, "is no run of lull train");
+    check_file(config.contains("training"), run, "is no run of lull train");
     TrainSettings original = train_settings_from_json(config.at("training"));
-    original.data = settings.data;
+    original.data = settings.data.empty() ? data_folder_of(run) : settings.data;
+    original.stop_after = settings.stop_after;
     original.machine = settings.machine;
     original.on_step = settings.on_step;
-    Run(original).resume(run);
-}
+    Run(original).resume(run, config);
+} catch (const json::exception& error) { fail_file(run, "is incomplete: ", error.what()); }
 
 }    // namespace lull

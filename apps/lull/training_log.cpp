@@ -1,11 +1,12 @@
 #include "apps/lull/training_log.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "apps/lull/loss_plot.h"
 #include "engine/io/file.h"
 #include "engine/io/png.h"
 
@@ -27,11 +28,21 @@ std::string utc_now() {
 
 }    // namespace
 
-TrainingLog::TrainingLog(const std::filesystem::path& folder, std::int64_t first_step)
-    : folder_(folder), path_(folder / "log.jsonl") {
-    if (first_step > 0) keep_lines(first_step);
+TrainingLog::TrainingLog(const std::filesystem::path& folder, const LogNormal& noise_level)
+    : folder_(folder), path_(folder / "log.jsonl"), buckets_{noise_level} {
+    start(0);
+}
+
+TrainingLog::TrainingLog(const std::filesystem::path& folder, const LogNormal& noise_level, std::int64_t steps_made,
+                         const nlohmann::json& position)
+    : folder_(folder), path_(folder / "log.jsonl"), buckets_{noise_level}, since_(sigma_means_from_json(position)) {
+    keep_lines(steps_made);
+    start(steps_made);
+}
+
+void TrainingLog::start(std::int64_t steps_made) {
     file_.open(path_, std::ios::app);
-    write({{"start", utc_now()}, {"steps_made", first_step}});
+    write({{"start", utc_now()}, {"steps_made", steps_made}, {"sigma_bounds", buckets_.bounds()}});
 }
 
 // Leaves the lines of the steps that the saved state has seen: a run that is cut off may have logged more.
@@ -44,6 +55,8 @@ void TrainingLog::keep_lines(std::int64_t last_step) {
         if (object.contains("step")) {
             losses_.push_back(object.value("loss", 0.0));
             seconds_ = object.value("seconds", 0.0);
+            if (object.contains("sigma_loss"))
+                by_sigma_.push_back({object.at("step"), sigma_means_from_json(object.at("sigma_loss"))});
         }
         line += '\n';
         kept.write(line.data(), line.size());
@@ -52,26 +65,38 @@ void TrainingLog::keep_lines(std::int64_t last_step) {
 }
 
 void TrainingLog::write(const json& object) {
+    errno = 0;
     file_ << object.dump() << std::endl;
-    check_file(file_.good(), path_, "cannot write this file");
+    check_file(file_.good(), path_, "cannot be written: ", std::strerror(errno != 0 ? errno : EIO));
 }
 
-void TrainingLog::add(const TrainedStep& step) {
+void TrainingLog::add(const TrainedStep& step, std::span<const ImageLoss> images) {
+    for (const ImageLoss& image : images) since_.add(buckets_(image.sigma), image.loss);
     losses_.push_back(step.loss);
     seconds_ += step.seconds;
     // A running mean that follows the last ten steps or so.
     const double latest = step.seconds / step.samples;
     seconds_per_sample_ = seconds_per_sample_ == 0 ? latest : 0.9 * seconds_per_sample_ + 0.1 * latest;
-    write({{"step", step.step},
-           {"loss", step.loss},
-           {"loss_smoothed", smoothed_loss()},
-           {"lr", step.learning_rate},
-           {"grad_norm", step.gradient_norm},
-           {"images_per_second", step.samples / step.seconds},
-           {"seconds", seconds_}});
+    json line = {{"step", step.step},
+                 {"loss", step.loss},
+                 {"loss_smoothed", smoothed_loss()},
+                 {"lr", step.learning_rate},
+                 {"grad_norm", step.gradient_norm},
+                 {"images_per_second", step.samples / step.seconds},
+                 {"seconds", seconds_}};
+    if (step.step % kSigmaInterval == 0 || step.step == step.steps) {
+        line["sigma_loss"] = to_json(since_);
+        by_sigma_.push_back({step.step, since_});
+        since_ = {};
+    }
+    write(line);
 }
 
-void TrainingLog::draw() const { write_png(folder_ / "loss.png", {plot_loss(losses_), {{"Software", "lull"}}}); }
+void TrainingLog::draw() const {
+    write_png(folder_ / "loss.png", {plot_loss(losses_, buckets_, by_sigma_), {{"Software", "lull"}}});
+}
+
+nlohmann::json TrainingLog::position() const { return to_json(since_); }
 
 double TrainingLog::smoothed_loss() const {
     const std::size_t count = smoothing_window(losses_.size());

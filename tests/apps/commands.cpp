@@ -5,17 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
 
-#include "apps/lull/training.h"
 #include "engine/io/png.h"
-#include "engine/io/safetensors.h"
-#include "engine/random.h"
 #include "engine/threads.h"
+#include "tests/apps/workshop.h"
 #include "tests/support/files.h"
 
 using namespace lull;
@@ -23,69 +20,6 @@ using namespace lull::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Result {
-    int status;
-    std::string out, err;
-};
-
-// What `lull ARGUMENTS` prints and returns.
-Result run(const std::vector<std::string>& arguments) {
-    std::vector<const char*> argv{"lull"};
-    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-    std::ostringstream out, err;
-    std::streambuf *const cout_buffer = std::cout.rdbuf(out.rdbuf()), *const cerr_buffer = std::cerr.rdbuf(err.rdbuf());
-    const int status = run_command(static_cast<int>(argv.size()), argv.data());
-    std::cout.rdbuf(cout_buffer);
-    std::cerr.rdbuf(cerr_buffer);
-    return {status, out.str(), err.str()};
-}
-
-// The big-endian header of an IDX file of bytes.
-std::string idx_header(const std::vector<int>& extents) {
-    std::string bytes{'\0', '\0', '\x08', static_cast<char>(extents.size())};
-    for (const int extent : extents)
-        for (const int shift : {24, 16, 8, 0}) bytes += static_cast<char>(extent >> shift & 0xff);
-    return bytes;
-}
-
-// A folder with 40 images of bright rectangles, as Fashion-MNIST's files would be, and room for runs.
-struct Workshop {
-    TemporaryFolder folder;
-
-    Workshop() {
-        constexpr int kImages = 40, kSize = 28;
-        std::string images = idx_header({kImages, kSize, kSize}), labels = idx_header({kImages});
-        for (int i = 0; i < kImages; ++i) {
-            const RandomStream stream{5, Purpose::data, static_cast<std::uint64_t>(i)};
-            const int left = static_cast<int>(20 * stream.uniform(0)), top = static_cast<int>(20 * stream.uniform(1));
-            for (int y = 0; y < kSize; ++y)
-                for (int x = 0; x < kSize; ++x)
-                    images += static_cast<char>(x >= left && x < left + 8 && y >= top && y < top + 8 ? 220 : 0);
-            labels += static_cast<char>(i % 10);
-        }
-        write_bytes(folder / "train-images-idx3-ubyte", images);
-        write_bytes(folder / "train-labels-idx1-ubyte", labels);
-    }
-
-    std::string path(const std::string& name) const { return (folder / name).string(); }
-
-    Result train(const std::string& name, const std::vector<std::string>& more = {}) const {
-        std::vector<std::string> arguments{"train",   "--preset", "tiny",    "--data",   folder.path().string(),
-                                           "--batch", "4",        "--quiet", "--outdir", path(name)};
-        arguments.insert(arguments.end(), more.begin(), more.end());
-        return run(arguments);
-    }
-    Tensor images(const std::string& name, const std::vector<std::string>& more) const {
-        const std::string file = path("images.safetensors");
-        fs::remove(file);
-        std::vector<std::string> arguments{"sample", path(name), "--quiet", "--steps", "3", "--seeds", "0-7", "--save", file};
-        arguments.insert(arguments.end(), more.begin(), more.end());
-        const Result result = run(arguments);
-        REQUIRE_MESSAGE(result.status == 0, result.err);
-        return load_safetensors(file).tensors.at("images");
-    }
-};
 
 bool same_bytes(const fs::path& a, const fs::path& b) { return read_bytes(a) == read_bytes(b); }
 
@@ -150,39 +84,6 @@ TEST_CASE("one thread and two train the same weights and draw the same images, b
     set_thread_count(before);
     for (const std::string name : {"checkpoint.safetensors", "training_state.safetensors", "samples/step-000004.png"})
         CHECK_MESSAGE(same_bytes(shop.folder.path() / "one" / name, shop.folder.path() / "two" / name), name);
-}
-
-TEST_CASE("a run that is cut off and resumed ends as the whole run does, bit for bit") {
-    const Workshop shop;
-    const std::vector<std::string> length{"--steps", "6", "--sample-every", "3", "--sample-count", "1"};
-    REQUIRE(shop.train("whole", length).status == 0);
-
-    TrainSettings settings;
-    settings.preset = "tiny";
-    settings.data = shop.folder.path();
-    settings.outdir = shop.path("parts");
-    settings.steps = 6;
-    settings.batch = 4;
-    settings.sample_every = 3;
-    settings.sample_count = 1;
-    settings.machine.quiet = true;
-    settings.on_step = [](const TrainedStep& step) {
-        if (step.step == 5) throw Error("the power fails");
-    };
-    CHECK(error_of([&] { train_model(settings); }) == "the power fails; " + shop.path("parts") + " has the checkpoint of step 3");
-
-    const Result resumed = run({"train", "--resume", shop.path("parts"), "--data", shop.folder.path().string(), "--quiet"});
-    REQUIRE_MESSAGE(resumed.status == 0, resumed.err);
-    for (const std::string name : {"checkpoint.safetensors", "training_state.safetensors", "samples/step-000006.png", "loss.png"})
-        CHECK_MESSAGE(same_bytes(shop.folder.path() / "whole" / name, shop.folder.path() / "parts" / name), name);
-    // Two starts and six steps: what was logged beyond the checkpoint is gone.
-    const std::string log = read_bytes(shop.folder.path() / "parts" / "log.jsonl");
-    CHECK(std::count(log.begin(), log.end(), '\n') == 8);
-
-    CHECK(run({"train", "--resume", shop.path("parts"), "--data", shop.folder.path().string()}).err ==
-          "lull: " + shop.path("parts") + ": is finished: 6 of 6 steps\n");
-    CHECK(run({"train", "--resume", shop.path("parts"), "--lr", "1"}).err ==
-          "lull: --lr: cannot be given with --resume: the run keeps its settings\n");
 }
 
 TEST_CASE("minutes become a number of steps") {

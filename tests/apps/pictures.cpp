@@ -50,6 +50,17 @@ TEST_CASE("any losses make a picture: one, equal ones, zeros, many") {
         CHECK(plot_loss(losses).dtype() == DType::u8);
 }
 
+TEST_CASE("losses by noise level make a second panel, for narrow and wide noise too") {
+    const std::vector<double> losses(40, 0.2);
+    for (const LogNormal noise_level : {LogNormal{}, LogNormal{.mean = 90, .std = 1e-3}, LogNormal{.mean = -90, .std = 1e3}}) {
+        SigmaRecord record{20, {}};
+        record.means.add(2, 0.3);
+        const Tensor one = plot_loss(losses), two = plot_loss(losses, {noise_level}, std::vector{record});
+        CHECK(two.size(0) == 2 * one.size(0));
+        CHECK(two.size(1) == one.size(1));
+    }
+}
+
 TEST_CASE("durations are written as clocks write them") {
     CHECK(format_duration(7) == "0:07");
     CHECK(format_duration(187.4) == "3:07");

@@ -126,6 +126,17 @@ TEST_CASE("a run that starts at a later step goes on in the stream and in the sc
     CHECK(task.seen == std::vector<std::uint64_t>{8, 9, 10, 11});
 }
 
+TEST_CASE("a wish to stop is granted after the step and its hooks, and says how many steps are made") {
+    Task task;
+    std::vector<std::int64_t> seen;
+    const TrainerOptions options{.steps = 10, .batch = 4, .stop = [](std::int64_t made) { return made == 4; }};
+    const std::vector<Hook> hooks{{.every = 1, .run = [&](const TrainedStep& s) { seen.push_back(s.step); }},
+                                  {.every = 3, .run = [&](const TrainedStep& s) { seen.push_back(100 * s.step); }}};
+    CHECK(train(task.parameters, task.optimizer, task.batch_loss(), options, hooks) == 4);
+    CHECK(seen == std::vector<std::int64_t>{1, 2, 3, 300, 4});    // the fourth is not the last of the ten
+    CHECK(train(task.parameters, task.optimizer, task.batch_loss(), {.steps = 10, .first_step = 4, .batch = 4}) == 10);
+}
+
 TEST_CASE("measuring the speed learns nothing") {
     Task task;
     const auto before = task.weights();
