@@ -14,22 +14,34 @@ namespace {
 
 constexpr auto kEma = "ema.";
 
-// A flat buffer, and what stands before a parameter's name in a file.
-using NamedBuffer = std::pair<std::string, Tensor>;
+// A slice of a flat array, and its name in a file.
+using NamedSlices = std::vector<NamedTensor>;
 
-std::vector<NamedBuffer> model_buffers(const Parameters& p) { return {{"", p.weights}, {kEma, p.ema}}; }
-
-std::vector<NamedBuffer> training_buffers(const Parameters& p) {
-    return {{"", p.weights}, {kEma, p.ema}, {"first_moment.", p.first_moment}, {"second_moment.", p.second_moment}};
-}
-
-std::map<std::string, Tensor> named_tensors(const Parameters& parameters, const std::vector<NamedBuffer>& buffers) {
-    std::map<std::string, Tensor> tensors;
-    for (const auto& [prefix, buffer] : buffers) {
-        for (const Parameter& p : parameters.list()) {
-            tensors[prefix + p.name] = to_pytorch_layout(Parameters::slice(buffer, p));
+// Weights and averages, of parameters and of buffers.
+NamedSlices model_slices(const Parameters& parameters) {
+    NamedSlices slices;
+    for (const auto* list : {&parameters.list(), &parameters.buffers()}) {
+        for (const Parameter& p : *list) {
+            slices.push_back({p.name, Parameters::slice(parameters.weights, p)});
+            slices.push_back({kEma + p.name, Parameters::slice(parameters.ema, p)});
         }
     }
+    return slices;
+}
+
+// The same, and the optimizer's moments. Those of buffers are always zero.
+NamedSlices training_slices(const Parameters& parameters) {
+    NamedSlices slices = model_slices(parameters);
+    for (const Parameter& p : parameters.list()) {
+        slices.push_back({"first_moment." + p.name, Parameters::slice(parameters.first_moment, p)});
+        slices.push_back({"second_moment." + p.name, Parameters::slice(parameters.second_moment, p)});
+    }
+    return slices;
+}
+
+std::map<std::string, Tensor> named_tensors(const NamedSlices& slices) {
+    std::map<std::string, Tensor> tensors;
+    for (const auto& [name, slice] : slices) tensors[name] = to_pytorch_layout(slice);
     return tensors;
 }
 
@@ -65,7 +77,7 @@ Tensor from_pytorch_layout(const Tensor& x) {
 }
 
 void save_checkpoint(const std::filesystem::path& path, const Parameters& parameters, const json& config) {
-    save_safetensors(path, {named_tensors(parameters, model_buffers(parameters)), metadata("config", config)});
+    save_safetensors(path, {named_tensors(model_slices(parameters)), metadata("config", config)});
 }
 
 Checkpoint read_checkpoint(const std::filesystem::path& path) { return as_checkpoint(path, load_safetensors(path)); }
@@ -85,7 +97,7 @@ void detail::load_parameter(Tensor& parameter, const std::string& name, const Ch
 void save_training_state(const std::filesystem::path& path, const Parameters& parameters, const AdamW& optimizer,
                          const json& position) {
     const json all = {{"position", position}, {"optimizer_steps", optimizer.steps}};
-    save_safetensors(path, {named_tensors(parameters, training_buffers(parameters)), metadata("training", all)});
+    save_safetensors(path, {named_tensors(training_slices(parameters)), metadata("training", all)});
 }
 
 json load_training_state(const std::filesystem::path& path, Parameters& parameters, AdamW& optimizer) try {
@@ -93,9 +105,7 @@ json load_training_state(const std::filesystem::path& path, Parameters& paramete
     const json all = parsed(path, file, "training");
     const std::int64_t steps = all.at("optimizer_steps");
     json position = all.at("position");
-    for (const auto& [prefix, buffer] : training_buffers(parameters)) {
-        for (const Parameter& p : parameters.list()) load(file.tensors, prefix + p.name, Parameters::slice(buffer, p));
-    }
+    for (const auto& [name, slice] : training_slices(parameters)) load(file.tensors, name, slice);
     optimizer.steps = steps;
     return position;
 } catch (const json::exception& error) { fail_file(path, "'training' in the metadata is incomplete: ", error.what()); }

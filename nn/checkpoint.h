@@ -13,8 +13,8 @@
 
 namespace lull {
 
-// A file's tensors by name, and its description. Model files hold each parameter under its own name and its average under
-// "ema." + name, in PyTorch's layout: filters (O, C, kh, kw), all else as here.
+// A file's tensors by name, and its description. Model files hold each parameter and buffer under its own name and its average
+// under "ema." + name, in PyTorch's layout: filters (O, C, kh, kw), all else as here.
 struct Checkpoint {
     nlohmann::json config;
     std::map<std::string, Tensor> tensors;
@@ -36,12 +36,15 @@ namespace detail {
 void load_parameter(Tensor& parameter, const std::string& name, const Checkpoint& checkpoint, Weights which);
 }
 
-// Fills the module's parameters. Throws Error when one is missing or has another shape. Files without averages (a foreign
+// Fills the module's parameters and buffers. Throws Error when one is missing or has another shape; what the module does not
+// have (PyTorch's num_batches_tracked) is passed over. Files without averages (a foreign
 // model's) give their plain weights for either.
 template <Module M>
 void load_weights(M& module, const Checkpoint& checkpoint, Weights which = Weights::ema) {
     for_each(module,
              [&](const std::string& name, Tensor& parameter) { detail::load_parameter(parameter, name, checkpoint, which); });
+    for_each(module,
+             [&](const std::string& name, Buffer& buffer) { detail::load_parameter(buffer.tensor, name, checkpoint, which); });
 }
 
 // A run at rest: weights, EMA, moments, the optimizer's steps, and `position`: whatever else the caller needs to go on

@@ -7,6 +7,7 @@
 
 #include "engine/ops/copy/copy.h"
 #include "engine/ops/elementwise/elementwise.h"
+#include "nn/resnet.h"
 #include "nn/unet.h"
 
 namespace lull {
@@ -43,6 +44,14 @@ void PyTorchInitialiser::operator()(const std::string&, GroupNorm& layer) {
     fill_constant(layer.bias, 0);
 }
 
+void PyTorchInitialiser::operator()(const std::string&, BatchNorm& layer) {
+    number_ += 2;
+    fill_constant(layer.weight, 1);
+    fill_constant(layer.bias, 0);
+    fill_constant(layer.running_mean.tensor, 0);
+    fill_constant(layer.running_var.tensor, 1);
+}
+
 void PyTorchInitialiser::operator()(const std::string&, Embedding& layer) {
     assign(layer.weight, random_normal(layer.weight.shape(), next()));
 }
@@ -64,6 +73,19 @@ void orthogonal(Tensor& weight, const RandomStream& stream) {
     }
     const Matrix w = rows >= columns ? q : Matrix(q.transpose());
     assign(weight, from_values(std::span(w.data(), static_cast<std::size_t>(w.size())), weight.shape()));
+}
+
+void he_normal(Tensor& weight, double slope, const RandomStream& stream) {
+    const double fan_in = static_cast<double>(weight.elements() / weight.size(0));
+    assign(weight, std::sqrt(2 / ((1 + sq(slope)) * fan_in)) * random_normal(weight.shape(), stream));
+}
+
+void initialise_he(ResNet& net, std::uint64_t seed) {
+    initialise_pytorch(net, seed);
+    std::uint64_t number = parameters_of(net).size();    // streams past those of the defaults
+    for_each(net, [&](const std::string&, Conv2d& conv) {
+        he_normal(conv.weight, net.config.slope, {seed, Purpose::initialise, number++});
+    });
 }
 
 void initialise_lesson(UNet& unet, std::uint64_t seed) {

@@ -10,9 +10,9 @@
 //         }
 //     };
 //
-// A part is a Tensor (a parameter), a module, a std::vector of either (named 0, 1, …), or a std::optional of either. The
-// dotted names that come of it ("down_blocks.0.resnets.1.conv1.weight") are diffusers' names. Modules keep no pointers to
-// themselves: they can be copied and moved, and a copy shares the parameters, as tensors do.
+// A part is a Tensor (a parameter), a Buffer (state that is not learned), a module, a std::vector of these (named 0, 1, …), or
+// a std::optional of one. The dotted names that come of it ("down_blocks.0.resnets.1.conv1.weight") are diffusers' names. Modules
+// keep no pointers to themselves: they can be copied and moved, and a copy shares the parameters, as tensors do.
 #pragma once
 
 #include <concepts>
@@ -28,6 +28,12 @@
 #include "engine/tensor.h"
 
 namespace lull {
+
+// State that belongs to a module as its parameters do, but is not learned: BatchNorm's running statistics. It is named, saved
+// and averaged with the parameters (nn/parameters.h), and no gradient flows to it.
+struct Buffer {
+    Tensor tensor;
+};
 
 struct AnyVisitor {
     void operator()(std::string_view, auto&) {}
@@ -57,6 +63,10 @@ void for_each(Part& part, F&& f, const std::string& name = "") {
     if constexpr (std::same_as<Part, Tensor>) {
         if constexpr (std::invocable<F&, const std::string&, Tensor&>) {
             if (part.defined()) f(name, part);
+        }
+    } else if constexpr (std::same_as<Part, Buffer>) {
+        if constexpr (std::invocable<F&, const std::string&, Buffer&>) {
+            if (part.tensor.defined()) f(name, part);
         }
     } else if constexpr (detail::is_optional<Part>) {
         if (part) for_each(*part, f, name);
@@ -102,6 +112,16 @@ std::int64_t parameter_count(const M& module) {
     std::int64_t count = 0;
     for_each(module, [&](const std::string&, const Tensor& tensor) { count += tensor.elements(); });
     return count;
+}
+
+// A copy whose parameters are the module's in another floating type, converted on the tape: gradients of the copy arrive in
+// the module's own parameters. Mixed precision is a step through cast(unet, DType::bf16) with f32 masters. Buffers stay as
+// they are, and shared.
+template <Module M>
+M cast(const M& module, DType dtype) {
+    M copy = module;
+    for_each(copy, [&](const std::string&, Tensor& tensor) { tensor = tensor.to(dtype); });
+    return copy;
 }
 
 void print_tree(std::ostream& out, const std::vector<NamedTensor>& parameters);

@@ -16,30 +16,42 @@ std::int64_t aligned(std::int64_t elements) { return (elements + kSliceAlignment
 
 }    // namespace
 
-void Parameters::adopt(std::vector<Slot> slots) {
-    for (const Slot& slot : slots) {
-        check(slot.tensor->dtype() == DType::f32, "parameters", "expected ", slot.name, " in f32, got ", *slot.tensor);
+void Parameters::adopt(std::vector<Slot> parameters, std::vector<Slot> buffers) {
+    for (const auto* slots : {&parameters, &buffers}) {
+        for (const Slot& slot : *slots) {
+            check(slot.tensor->dtype() == DType::f32, "parameters", "expected ", slot.name, " in f32, got ", *slot.tensor);
+        }
     }
     const auto without_decay =
-        std::stable_partition(slots.begin(), slots.end(), [](const Slot& slot) { return slot.tensor->rank() >= 2; });
+        std::stable_partition(parameters.begin(), parameters.end(), [](const Slot& slot) { return slot.tensor->rank() >= 2; });
 
     std::int64_t length = 0;
-    for (auto slot = slots.begin(); slot != slots.end(); ++slot) {
+    const auto place = [&length](std::vector<Parameter>& list, const Slot& slot) {
+        list.push_back({slot.name, *slot.tensor, length});
+        length += aligned(slot.tensor->elements());
+    };
+    for (auto slot = parameters.begin(); slot != parameters.end(); ++slot) {
         if (slot == without_decay) decayed_ = length;
-        list_.push_back({slot->name, *slot->tensor, length});
+        place(list_, *slot);
         count_ += slot->tensor->elements();
-        length += aligned(slot->tensor->elements());
     }
-    if (without_decay == slots.end()) decayed_ = length;
+    if (without_decay == parameters.end()) decayed_ = length;
+    learned_ = length;
+    for (const Slot& slot : buffers) place(buffers_, slot);
 
     weights = zeros({length});
     gradients = zeros({length});
     first_moment = zeros({length});
     second_moment = zeros({length});
-    for (std::size_t i = 0; i < slots.size(); ++i) {
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
         const Tensor data = slice(weights, list_[i]);
-        copy(*slots[i].tensor, data);
-        *slots[i].tensor = list_[i].tensor = make_leaf(data, slice(gradients, list_[i]));
+        copy(*parameters[i].tensor, data);
+        *parameters[i].tensor = list_[i].tensor = make_leaf(data, slice(gradients, list_[i]));
+    }
+    for (std::size_t i = 0; i < buffers.size(); ++i) {
+        const Tensor data = slice(weights, buffers_[i]);
+        copy(*buffers[i].tensor, data);
+        *buffers[i].tensor = buffers_[i].tensor = data;
     }
     ema = weights.clone();
 }
@@ -55,14 +67,20 @@ void Parameters::finish_step() {
 }
 
 const Parameter& Parameters::operator[](std::string_view name) const {
-    const auto found = std::find_if(list_.begin(), list_.end(), [&](const Parameter& p) { return p.name == name; });
-    check(found != list_.end(), "parameters", "there is no parameter '", name, "'");
-    return *found;
+    for (const auto* list : {&list_, &buffers_}) {
+        const auto found = std::find_if(list->begin(), list->end(), [&](const Parameter& p) { return p.name == name; });
+        if (found != list->end()) return *found;
+    }
+    fail("parameters", "there is no parameter '", name, "'");
 }
 
-Tensor Parameters::slice(const Tensor& buffer, const Parameter& parameter) {
+Tensor Parameters::slice(const Tensor& array, const Parameter& parameter) {
     const Shape& shape = parameter.tensor.shape();
-    return buffer.view(shape, contiguous_strides(shape), buffer.offset() + parameter.offset);
+    return array.view(shape, contiguous_strides(shape), array.offset() + parameter.offset);
 }
+
+Tensor Parameters::copy_buffers() const { return weights.slice(0, learned_, weights.elements()).clone(); }
+
+void Parameters::restore_buffers(const Tensor& saved) { copy(saved, weights.slice(0, learned_, weights.elements())); }
 
 }    // namespace lull

@@ -52,13 +52,18 @@ std::int64_t train(Parameters& parameters, AdamW& optimizer, const BatchLoss& lo
     check_options(options, hooks);
     for (std::int64_t step = options.first_step; step < options.steps; ++step) {
         const auto start = Clock::now();
+        const Tensor buffers = parameters.copy_buffers();
+        const auto check_number = [&](double number, const char* what) {
+            if (!std::isfinite(number)) parameters.restore_buffers(buffers);    // as they were before the forward passes
+            check_finite(number, what, step);
+        };
         const double value = accumulate_gradients(parameters, loss, options, step);
-        check_finite(value, "the loss", step);
+        check_number(value, "the loss");
 
         const Rate rate = options.schedule(step);
         const double scale = 1 / static_cast<double>(options.accumulate);
         const StepReport report = optimizer.step(parameters, rate, options.ema(step), scale);
-        check_finite(report.gradient_norm, "the gradient's norm", step);
+        check_number(report.gradient_norm, "the gradient's norm");
 
         const TrainedStep done{.step = step + 1,
                                .steps = options.steps,
@@ -77,11 +82,13 @@ std::int64_t train(Parameters& parameters, AdamW& optimizer, const BatchLoss& lo
 double seconds_per_step(Parameters& parameters, const BatchLoss& loss, const TrainerOptions& options) {
     check_options(options, {});
     std::vector<double> seconds;
+    const Tensor buffers = parameters.copy_buffers();
     for (int i = 0; i < 6; ++i) {
         const auto start = Clock::now();
         accumulate_gradients(parameters, loss, options, options.first_step);
         if (i > 0) seconds.push_back(seconds_since(start));    // the first one fills the arena
     }
+    parameters.restore_buffers(buffers);
     std::sort(seconds.begin(), seconds.end());
     return seconds[seconds.size() / 2];
 }

@@ -62,8 +62,8 @@ class NotFinite : public Error {
 };
 
 // Trains from first_step to steps, or until `stop` says so, and returns how many steps are made. Throws NotFinite when the
-// loss or the gradient is not finite, naming the step; weights, moments and EMA are then those of the step before, and no
-// hook has seen the bad one. Throws Error when steps, batch, accumulate or a hook's `every` is not positive.
+// loss or the gradient is not finite, naming the step; weights, buffers, moments and EMA are then those of the step before,
+// and no hook has seen the bad one. Throws Error when steps, batch, accumulate or a hook's `every` is not positive.
 std::int64_t train(Parameters& parameters, AdamW& optimizer, const BatchLoss& loss, const TrainerOptions& options,
                    const std::vector<Hook>& hooks = {});
 

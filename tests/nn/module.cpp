@@ -4,6 +4,8 @@
 
 #include <sstream>
 
+#include "engine/ops/elementwise/elementwise.h"
+#include "engine/ops/reduce/reduce.h"
 #include "nn/layers/conv2d.h"
 #include "nn/layers/linear.h"
 
@@ -33,6 +35,37 @@ struct Outer {
         v("scale", scale);
     }
 };
+
+struct Stateful {
+    Tensor scale = ones({5});
+    std::vector<Buffer> counts = {{zeros({2})}, {}};
+
+    template <class V>
+    void visit(V& v) {
+        v("scale", scale);
+        v("counts", counts);
+    }
+};
+
+TEST_CASE("buffers are visited where they are asked for, and are no parameters") {
+    Stateful module;
+    CHECK(parameters_of(module).size() == 1);
+    std::vector<std::string> names;
+    for_each(module, [&](const std::string& name, Buffer& buffer) { names.push_back(name), buffer.tensor = ones({2}); });
+    CHECK(names == std::vector<std::string>{"counts.0"});    // the other one is undefined
+    for_each(std::as_const(module), [](const std::string&, const Buffer& buffer) { CHECK(buffer.tensor.values()[0] == 1); });
+}
+
+TEST_CASE("a cast has parameters of the other type, whose gradients arrive in the module's; buffers are shared") {
+    Stateful module;
+    module.scale.requires_grad();
+    const Stateful half = cast(module, DType::bf16);
+    CHECK(half.scale.dtype() == DType::bf16);
+    CHECK(half.counts[0].tensor.storage() == module.counts[0].tensor.storage());
+    CHECK(module.scale.dtype() == DType::f32);
+    sum(half.scale * half.scale).backward();
+    CHECK(module.scale.grad().values() == std::vector<double>(5, 2));
+}
 
 static_assert(Module<Outer> && Module<Linear> && !Module<Tensor> && !Module<int>);
 
