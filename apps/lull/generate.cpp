@@ -1,47 +1,84 @@
 #include "apps/lull/generate.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cmath>
 #include <sstream>
 
+#include "apps/lull/labels.h"
 #include "apps/lull/seeds.h"
 #include "engine/io/image_grid.h"
 #include "engine/io/png.h"
 
 namespace lull {
 
-Tensor generate(const Denoiser& D, const Shape& image, std::span<const std::uint64_t> seeds, const SamplingPlan& plan,
-                std::int64_t batch, const std::function<void(std::int64_t)>& on_step) {
-    check(image.rank() == 3 && batch > 0 && !seeds.empty(), "generate", "expected an image (H, W, C), seeds and a batch > 0");
-    const auto count = static_cast<std::int64_t>(seeds.size());
-    const std::vector<double> sigmas = plan.sigmas();
-    Tensor images = empty({count, image[0], image[1], image[2]});
-    std::int64_t steps_done = 0;
+namespace {
 
-    for (std::int64_t first = 0; first < count; first += batch) {
-        const auto part =
-            seeds.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(std::min(batch, count - first)));
-        Sampling run;
-        run.seeds.assign(part.begin(), part.end());
-        run.on_step = [&](int, double, const Tensor&) {
-            if (on_step) on_step(++steps_done);
-            return true;
-        };
-        const Tensor x = sample(plan.choice, D, start_noise(part, image, plan.sigma_max), sigmas, run).contiguous();
-        std::memcpy(images.data<float>() + first * image.elements(), x.data<float>(),
-                    static_cast<std::size_t>(x.elements()) * sizeof(float));
+void check_finite(const Tensor& x, std::span<const std::uint64_t> seeds, int step, int steps, double sigma) {
+    const Tensor values = x.contiguous();
+    const std::int64_t per_image = x.elements() / x.size(0);
+    for (std::int64_t n = 0; n < x.size(0); ++n) {
+        const float* image = values.data<float>() + n * per_image;
+        check(std::all_of(image, image + per_image, [](float value) { return std::isfinite(value); }), "sample", "step ",
+              step + 1, " of ", steps, ", σ ", sigma, ": the image of seed ", seeds[static_cast<std::size_t>(n)],
+              " is not finite");
     }
+}
+
+}    // namespace
+
+Tensor ImageList::labels_of(std::int64_t first, std::int64_t count) const {
+    if (labels.empty()) return {};
+    check(std::ssize(labels) == size(), "labels", "expected one for each of ", size(), " images, got ", labels.size());
+    Tensor part = empty({count}, DType::i32);
+    std::copy_n(labels.begin() + first, count, part.data<std::int32_t>());
+    return part;
+}
+
+bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan,
+              std::int64_t batch, const std::function<bool(const SamplerState&)>& on_step,
+              const std::function<void(std::int64_t first, const Tensor& images)>& on_batch) {
+    check(image.rank() == 3 && batch > 0 && list.size() > 0, "generate", "expected an image (H, W, C), seeds and a batch > 0");
+    const std::vector<double> sigmas = plan.sigmas();
+    for (std::int64_t first = 0; first < list.size(); first += batch) {
+        const std::int64_t count = std::min(batch, list.size() - first);
+        bool stopped = false;
+        Sampling run;
+        run.seeds.assign(list.seeds.begin() + first, list.seeds.begin() + first + count);
+        run.on_step = [&](int step, double sigma, const Tensor& x) {
+            check_finite(x, run.seeds, step, plan.steps, sigma);
+            stopped = !on_step({first, step, sigma, x});
+            return !stopped;
+        };
+        const Tensor noise = start_noise(run.seeds, image, plan.sigma_max);
+        if (!on_step({first, -1, plan.sigma_max, noise})) return false;
+        const Tensor x = sample(plan.choice, D(list.labels_of(first, count)), noise, sigmas, run);
+        if (stopped) return false;
+        on_batch(first, x.contiguous());
+    }
+    return true;
+}
+
+Tensor generate(const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan,
+                std::int64_t batch) {
+    Tensor images = empty({list.size(), image[0], image[1], image[2]});
+    generate(
+        D, image, list, plan, batch, [](const SamplerState&) { return true; },
+        [&](std::int64_t first, const Tensor& x) {
+            std::copy_n(x.data<float>(), x.elements(), images.data<float>() + first * image.elements());
+        });
     return images;
+}
+
+Tensor shown(const Tensor& images, double black, double white) {
+    return affine(images, 2 / (white - black), -(white + black) / (white - black));
 }
 
 void write_grid(const std::filesystem::path& path, const Tensor& images, double black, double white,
                 const std::map<std::string, std::string>& text, int scale) {
-    // image_grid shows [-1, 1].
-    const Tensor shown = affine(images, 2 / (white - black), -(white + black) / (white - black));
-    write_png(path, {image_grid(shown, {.scale = scale}), text});
+    write_png(path, {image_grid(shown(images, black, white), {.scale = scale}), text});
 }
 
-std::map<std::string, std::string> describe(const SamplingPlan& plan, std::span<const std::uint64_t> seeds) {
+std::map<std::string, std::string> describe(const SamplingPlan& plan, const ImageList& list) {
     std::ostringstream sampler, sigmas;
     sampler << name_of(plan.choice.sampler);
     if (plan.choice.sampler == Sampler::ancestral) sampler << ", eta " << plan.choice.ancestral.eta;
@@ -50,11 +87,13 @@ std::map<std::string, std::string> describe(const SamplingPlan& plan, std::span<
         sampler << ", S_churn " << heun.s_churn << ", S_min " << heun.s_tmin << ", S_max " << heun.s_tmax << ", S_noise "
                 << heun.s_noise;
     sigmas << plan.sigma_max << " to " << plan.sigma_min << ", rho " << plan.rho;
-    return {{"Software", "lull"},
-            {"Sampler", sampler.str()},
-            {"Steps", std::to_string(plan.steps)},
-            {"Sigmas", sigmas.str()},
-            {"Seeds", format_seeds(seeds)}};
+    std::map<std::string, std::string> text{{"Software", "lull " LULL_VERSION},
+                                            {"Sampler", sampler.str()},
+                                            {"Steps", std::to_string(plan.steps)},
+                                            {"Sigmas", sigmas.str()},
+                                            {"Seeds", format_seeds(list.seeds)}};
+    if (!list.labels.empty()) text["Labels"] = format_labels(list.labels);
+    return text;
 }
 
 }    // namespace lull

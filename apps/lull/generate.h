@@ -7,6 +7,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "diffusion/sampler_choice.h"
 #include "diffusion/sigmas.h"
@@ -23,16 +24,46 @@ struct SamplingPlan {
     std::vector<double> sigmas() const { return karras_sigmas(steps, sigma_min, sigma_max, rho); }
 };
 
-// One image per seed, (N, H, W, C), `batch` of them at a time; an image's bits depend on its own seed alone. image: the
-// shape of one, (H, W, C). on_step: called with how many of the batches × steps sampler steps are done.
-Tensor generate(const Denoiser& D, const Shape& image, std::span<const std::uint64_t> seeds, const SamplingPlan& plan,
-                std::int64_t batch, const std::function<void(std::int64_t)>& on_step = {});
+// Which images: one per seed. labels: the class of each, for a conditional model; empty for another.
+struct ImageList {
+    std::vector<std::uint64_t> seeds;
+    std::vector<std::int32_t> labels{};
+
+    std::int64_t size() const { return std::ssize(seeds); }
+    // Of images first, first + 1, …: (count) i32, undefined without labels.
+    Tensor labels_of(std::int64_t first, std::int64_t count) const;
+};
+
+// The denoiser of images of these classes, (N) i32; of an unconditional model, for which they are undefined.
+using ConditionalDenoiser = std::function<Denoiser(const Tensor& labels)>;
+
+// Where a batch is after one of its steps.
+struct SamplerState {
+    std::int64_t first;    // the place of its first image in the list
+    int step;              // from 0; -1: the noise that it starts from
+    double sigma;          // the noise level that x has reached
+    const Tensor& x;       // (N, H, W, C)
+};
+
+// Images `batch` at a time; an image's bits depend on its own seed and label alone. image: the shape of one, (H, W, C).
+// on_step sees every batch at its start and after each of its steps; false stops. on_batch gets the finished images and the
+// place of the first. Returns whether all were drawn. Throws Error, naming step, σ and seed, as soon as an image is not finite.
+bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan,
+              std::int64_t batch, const std::function<bool(const SamplerState&)>& on_step,
+              const std::function<void(std::int64_t first, const Tensor& images)>& on_batch);
+
+// All of them at once, (N, H, W, C).
+Tensor generate(const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan,
+                std::int64_t batch);
 
 // Images as one picture with everything that says how they came about in its text. black, white: the values to be shown so.
 void write_grid(const std::filesystem::path& path, const Tensor& images, double black, double white,
                 const std::map<std::string, std::string>& text, int scale = 1);
 
+// Values from black to white as [-1, 1], which pictures show.
+Tensor shown(const Tensor& images, double black, double white);
+
 // The text of such a picture.
-std::map<std::string, std::string> describe(const SamplingPlan& plan, std::span<const std::uint64_t> seeds);
+std::map<std::string, std::string> describe(const SamplingPlan& plan, const ImageList& list);
 
 }    // namespace lull

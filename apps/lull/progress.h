@@ -28,6 +28,8 @@ class Progress {
     // most ten times a second as a bar, every ten seconds as lines, and at the end.
     void update(std::int64_t done, const std::string& details);
 
+    double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }    // since the start
+
     // A whole line of its own, above the bar.
     void note(const std::string& line);
 

@@ -18,18 +18,19 @@ namespace lull {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-void make_folders(const fs::path& folder) {
+void make_folder(const fs::path& folder) {
+    if (folder.empty()) return;
     std::error_code error;
     fs::create_directories(folder, error);
     check_file(!error, folder, "cannot make this folder: ", error.message());
 }
 
-}    // namespace
+void check_new(const fs::path& path, const std::string& flag) {
+    check_file(path.empty() || !fs::exists(path), path, "exists; choose another name for ", flag);
+}
 
 fs::path make_run_folder(const fs::path& parent, const std::string& name) {
-    make_folders(parent);
+    make_folder(parent);
     for (int number = 1;; ++number) {
         char suffix[16];
         std::snprintf(suffix, sizeof suffix, "-%03d", number);
@@ -48,7 +49,7 @@ void check_free(const fs::path& folder) {
 
 void make_empty_folder(const fs::path& folder) {
     check_free(folder);
-    make_folders(folder);
+    make_folder(folder);
 }
 
 fs::path numbered_checkpoint(const fs::path& folder, std::int64_t step) {

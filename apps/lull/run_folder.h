@@ -58,6 +58,12 @@ class FolderLock {
 // The checkpoint meant by a run's folder or by a file. Throws Error when there is none.
 std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_file);
 
+// Makes a folder and those above it, where they are not there (empty: the working folder). Throws Error when that cannot be.
+void make_folder(const std::filesystem::path& folder);
+
+// Throws Error, naming the flag that gives the path, when something is there already. An empty path is none.
+void check_new(const std::filesystem::path& path, const std::string& flag);
+
 // Throws Error unless files can be made in this folder (empty: the working folder).
 void check_writable(const std::filesystem::path& folder);
 

@@ -14,7 +14,8 @@ constexpr const char* kExamples =
     "  lull sample runs/fashion-mnist-s16-001                              64 images: Heun, 18 steps, averaged weights\n"
     "  lull sample runs/ten --sampler ancestral --steps 50 --seeds 0-7,12  nine images\n"
     "  lull sample runs/ten --S-churn 40 --S-min 0.05 --S-max 50 --S-noise 1.003 --steps 256\n"
-    "  lull sample runs/ten --seeds 0-9999 --save images.safetensors       raw images, (N, C, H, W) f32";
+    "  lull sample runs/ten --seeds 0-9999 --save images.safetensors       raw images, (N, C, H, W) f32\n"
+    "  lull sample runs/ten --seeds 0-7 --trajectory                       also how they come out of the noise";
 
 // What comes as text and becomes something else.
 struct SampleText {
@@ -67,16 +68,20 @@ void add_output_options(CLI::App& app, SampleText& text) {
         ->type_name("LIST")
         ->capture_default_str()
         ->group(group);
-    app.add_option("--batch", s.batch, "images at a time; changes the memory needed, not the images")
+    app.add_option("--batch", s.batch,
+                   "images at a time; changes the memory needed, not the images (default: 64 of 32x32, fewer of larger ones)")
         ->type_name("N")
         ->check(whole_number(1))
-        ->capture_default_str()
         ->group(group);
     app.add_option("--outdir", s.outdir, "folder of the picture samples-SAMPLER-STEPS-seeds-LIST.png (default: the run's)")
         ->type_name("DIR")
         ->group(group);
     app.add_option("--save", s.save, "also write the raw images, (N, C, H, W) f32, as \"images\" in this safetensors file")
         ->type_name("FILE")
+        ->group(group);
+    app.add_flag("--trajectory", s.trajectory,
+                 "also draw a film-strip: under each of up to 11 noise levels, x of the first 8 images (its noise scaled down to "
+                 "be seen) and D(x; sigma)")
         ->group(group);
     app.add_option("--scale", s.scale, "size of an image's pixel in the picture")
         ->type_name("N")
@@ -98,7 +103,9 @@ void add_sample_command(CLI::App& app) {
     add_sampler_options(sample, *text);
     add_output_options(sample, *text);
     add_machine_options(sample, text->settings.machine);
-    sample.final_callback([text] { std::cout << sample_model(text->parsed()).string() << '\n'; });
+    sample.final_callback([text] {
+        for (const auto& picture : sample_model(text->parsed())) std::cout << picture.string() << '\n';
+    });
 }
 
 }    // namespace lull

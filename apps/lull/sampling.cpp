@@ -1,22 +1,28 @@
 #include "apps/lull/sampling.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cstdio>
+#include <functional>
 #include <iostream>
-#include <map>
-#include <system_error>
+#include <optional>
 
+#include "apps/lull/film_strip.h"
+#include "apps/lull/interrupt.h"
 #include "apps/lull/progress.h"
 #include "apps/lull/run_folder.h"
 #include "apps/lull/seeds.h"
-#include "engine/io/file.h"
+#include "engine/io/image_grid.h"
+#include "engine/io/png.h"
 #include "engine/io/safetensors.h"
+#include "engine/threads.h"
 
 namespace lull {
 
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr std::int64_t kFilmImages = 8;
 
 void check_plan(const SampleSettings& s) {
     check_usage(!s.seeds.empty(), "--seeds", "expected at least one seed");
@@ -37,45 +43,133 @@ std::string picture_name(const SampleSettings& s) {
 
 std::string images_of(std::int64_t count) { return std::to_string(count) + (count == 1 ? " image" : " images"); }
 
-bool all_finite(const Tensor& images) {
-    const float* values = images.data<float>();
-    return std::all_of(values, values + images.elements(), [](float value) { return std::isfinite(value); });
+// The folder of the pictures, made if need be. What stands in the way is better known before the work than after it.
+fs::path prepare_outputs(const SampleSettings& s) {
+    check_new(s.save, "--save");
+    const fs::path folder = s.outdir.empty() ? find_model(s.model).parent_path() : s.outdir;
+    make_folder(folder);
+    check_writable(folder);
+    if (!s.save.empty()) check_writable(s.save.parent_path());
+    return folder;
+}
+
+// One run of the command: what is drawn, and what becomes of it.
+class Drawing {
+  public:
+    Drawing(const SampleSettings& settings, const Model& model);
+
+    void run();    // while an InterruptGuard lives
+    std::vector<fs::path> write(const fs::path& folder);
+
+  private:
+    bool step_done(const SamplerState& state, Progress& progress);
+    void keep(std::int64_t first, const Tensor& images);
+    void write_picture(const fs::path& path, const Tensor& pixels, std::int64_t images) const;
+
+    const SampleSettings& settings_;
+    const Model& model_;
+    ImageList list_;
+    std::int64_t batch_, steps_, steps_done_ = 0;    // sampler steps of all batches
+    std::map<std::string, std::string> text_;
+    Tensor pictured_;    // the first images, (N, H, W, C)
+    std::optional<SafetensorsWriter> save_;
+    std::optional<FilmStrip> film_;
+};
+
+Drawing::Drawing(const SampleSettings& settings, const Model& model)
+    : settings_(settings), model_(model), list_{settings.seeds}, text_(describe(settings.plan, list_)) {
+    const Shape image = model.config.image();
+    batch_ = std::min(list_.size(), settings.batch > 0 ? settings.batch : default_batch(image));
+    steps_ = (list_.size() + batch_ - 1) / batch_ * settings.plan.steps;
+    text_["Model"] = model.file.string();
+    text_["Model SHA-256"] = model_hash(model);
+    text_["Weights"] = settings.model_options.weights == Weights::ema ? "ema" : "raw";
+    text_["Precision"] = "f32";
+
+    const std::int64_t most = most_in_picture(image, settings.scale), pictured = std::min(list_.size(), most);
+    check_usage(pictured == list_.size() || !settings.save.empty(), "--seeds", list_.size(),
+                " images are more than a picture shows (", most, "); give --save FILE for the file that takes them all");
+    pictured_ = empty({pictured, image[0], image[1], image[2]});
+    if (settings.trajectory) film_.emplace(std::min(list_.size(), kFilmImages), image, settings.plan.sigmas());
+    if (!settings.save.empty())
+        save_.emplace(settings.save,
+                      std::vector<SafetensorsWriter::Entry>{{"images", DType::f32, {list_.size(), image[2], image[0], image[1]}}},
+                      text_);
+}
+
+bool Drawing::step_done(const SamplerState& state, Progress& progress) {
+    if (film_) film_->see(state);
+    if (state.step >= 0) {
+        ++steps_done_;
+        const double images = static_cast<double>(list_.size()) * static_cast<double>(steps_done_) / static_cast<double>(steps_);
+        char details[64];
+        std::snprintf(details, sizeof details, "%s  %.3g images/s", images_of(list_.size()).c_str(), images / progress.seconds());
+        progress.update(steps_done_, details);
+    }
+    return !interrupted();
+}
+
+void Drawing::keep(std::int64_t first, const Tensor& images) {
+    if (save_) save_->append(to_pytorch_layout(images));
+    const std::int64_t count = std::min(images.size(0), pictured_.size(0) - first), pixels = images.elements() / images.size(0);
+    if (count > 0) std::copy_n(images.data<float>(), count * pixels, pictured_.data<float>() + first * pixels);
+}
+
+void Drawing::run() {
+    Progress progress(std::cerr, progress_style(settings_.machine.quiet), "sampler step", steps_);
+    if (pictured_.size(0) < list_.size())
+        progress.note("the picture shows the first " + std::to_string(pictured_.size(0)) + " of " + images_of(list_.size()));
+    const bool all = generate(
+        std::bind_front(&Model::denoiser, &model_), model_.config.image(), list_, settings_.plan, batch_,
+        [&](const SamplerState& state) { return step_done(state, progress); },
+        [&](std::int64_t first, const Tensor& images) { keep(first, images); });
+    if (!all)
+        throw Interrupted("stopped after " + std::to_string(steps_done_) + " of " + std::to_string(steps_) +
+                          " sampler steps; nothing was written");
+}
+
+void Drawing::write_picture(const fs::path& path, const Tensor& pixels, std::int64_t images) const {
+    auto text = text_;
+    if (images < list_.size()) text["Images"] = "the first " + std::to_string(images) + " of the seeds";
+    write_png(path, {pixels, text});
+}
+
+std::vector<fs::path> Drawing::write(const fs::path& folder) {
+    if (save_) save_->commit();
+    const ModelConfig& config = model_.config;
+    const fs::path picture = free_path(folder / picture_name(settings_));
+    std::vector<fs::path> paths{picture};
+    write_picture(picture, image_grid(shown(pictured_, config.black, config.white), {.scale = settings_.scale}),
+                  pictured_.size(0));
+    if (film_) {
+        const Denoiser D = model_.denoiser(list_.labels_of(0, film_->images()));
+        paths.push_back(free_path(folder / (picture.stem().string() + "-trajectory.png")));
+        write_picture(paths.back(), film_->picture(D, config, settings_.scale), film_->images());
+    }
+    return paths;
 }
 
 }    // namespace
 
-fs::path sample_model(const SampleSettings& settings) {
+std::int64_t default_batch(const Shape& image) {
+    const std::int64_t fitting = 64 * 32 * 32 / (image[0] * image[1]);
+    return std::clamp<std::int64_t>(fitting, std::min(thread_count(), 64), 64);
+}
+
+std::int64_t most_in_picture(const Shape& image, int scale) {
+    const std::int64_t pixels = image[0] * image[1] * scale * scale;
+    return std::clamp<std::int64_t>((std::int64_t{1} << 26) / pixels, 1, 4096);
+}
+
+std::vector<fs::path> sample_model(const SampleSettings& settings) {
     settings.machine.apply();
     check_plan(settings);
-    const fs::path checkpoint = find_model(settings.model);
-    // What stands in the way is better known before the work than after it.
-    check_file(settings.save.empty() || !fs::exists(settings.save), settings.save, "exists; choose another name for --save");
-    const fs::path folder = settings.outdir.empty() ? checkpoint.parent_path() : settings.outdir;
-    std::error_code error;
-    if (!folder.empty()) fs::create_directories(folder, error);
-    check_file(!error, folder, "cannot make this folder: ", error.message());
-    check_writable(folder);
-    if (!settings.save.empty()) check_writable(settings.save.parent_path());
-
+    const fs::path folder = prepare_outputs(settings);
+    const InterruptGuard guard;
     const Model model = load_model(settings.model, settings.model_options);
-    const auto count = std::ssize(settings.seeds);
-    const std::int64_t batches = (count + settings.batch - 1) / settings.batch;
-    Tensor images;
-    {
-        Progress progress(std::cerr, progress_style(settings.machine.quiet), "sampler step", batches * settings.plan.steps);
-        images = generate(model.denoiser(), model.config.image(), settings.seeds, settings.plan, settings.batch,
-                          [&](std::int64_t done) { progress.update(done, images_of(count)); });
-    }
-    check_file(all_finite(images), checkpoint, "draws values that are not finite, with these settings at least");
-    if (!settings.save.empty()) save_safetensors(settings.save, {{{"images", to_pytorch_layout(images)}}, {}});
-
-    auto text = describe(settings.plan, settings.seeds);
-    text["Model"] = checkpoint.string();
-    text["Model SHA-256"] = model_hash(model);
-    text["Weights"] = settings.model_options.weights == Weights::ema ? "ema" : "raw";
-    const fs::path picture = free_path(folder / picture_name(settings));
-    write_grid(picture, images, model.config.black, model.config.white, text, settings.scale);
-    return picture;
+    Drawing drawing(settings, model);
+    drawing.run();
+    return drawing.write(folder);
 }
 
 }    // namespace lull

@@ -1,9 +1,8 @@
-// Drawing from a trained model, into a picture and a file.
+// Drawing from a trained model, into pictures and a file.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
 #include <vector>
 
 #include "apps/lull/generate.h"
@@ -17,16 +16,25 @@ struct SampleSettings {
     ModelOptions model_options;
     std::vector<std::uint64_t> seeds;
     SamplingPlan plan;
-    std::int64_t batch = 64;
-    std::filesystem::path outdir;    // of the picture; empty: beside the weights
+    std::int64_t batch = 0;          // 0: default_batch
+    std::filesystem::path outdir;    // of the pictures; empty: beside the weights
     std::filesystem::path save;      // the raw images; empty: not wanted
+    bool trajectory = false;         // also a film-strip
     int scale = 2;
     MachineOptions machine;
 };
 
-// Draws the images and writes OUTDIR/samples-heun-18-seeds-0-63.png (or …-2.png if that is there) and, if wanted, `save`: a
-// safetensors file with "images", (N, C, H, W) f32 in the data's range. Returns the picture's path. Throws UsageError when
-// the plan is impossible, Error when files are missing, damaged, or in the way, or when an image is not finite.
-std::filesystem::path sample_model(const SampleSettings& settings);
+// As many images at a time as take about the memory of 64 of 32×32 pixels, but one for every thread, and at most 64.
+std::int64_t default_batch(const Shape& image);
+
+// How many images a picture shows at most: 4,096, and fewer when it would have more than 64 million pixels.
+std::int64_t most_in_picture(const Shape& image, int scale);
+
+// Draws the images and writes OUTDIR/samples-heun-18-seeds-0-63.png (or …-2.png if that is there), with the trajectory
+// …-trajectory.png beside it, and, if wanted, `save`: a safetensors file with "images", (N, C, H, W) f32 in the data's range,
+// written as they come. Returns the pictures' paths. Throws UsageError when the plan is impossible, or there are more images
+// than a picture shows and no `save`; Error when files are missing, damaged, or in the way, or as soon as an image is not
+// finite; Interrupted after Ctrl-C. Then nothing is written.
+std::vector<std::filesystem::path> sample_model(const SampleSettings& settings);
 
 }    // namespace lull

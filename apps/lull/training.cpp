@@ -189,13 +189,13 @@ fs::path Run::grid_path(std::int64_t step) const {
 
 void Run::draw_samples(std::int64_t step) const {
     if (settings_.sample_count == 0) return;
-    std::vector<std::uint64_t> seeds(static_cast<std::size_t>(settings_.sample_count));
-    std::iota(seeds.begin(), seeds.end(), 0);
+    ImageList list{.seeds = std::vector<std::uint64_t>(static_cast<std::size_t>(settings_.sample_count))};
+    std::iota(list.seeds.begin(), list.seeds.end(), 0);
     const Model averaged{model_, parameters_.averaged(unet_)};
     const SamplingPlan plan;
-    const Tensor images = generate(averaged.denoiser(), model_.image(), seeds, plan, settings_.batch);
+    const Tensor images = generate(std::bind_front(&Model::denoiser, &averaged), model_.image(), list, plan, settings_.batch);
 
-    auto text = lull::describe(plan, seeds);
+    auto text = lull::describe(plan, list);
     text["Training steps"] = std::to_string(step);
     write_grid(grid_path(step), images, model_.black, model_.white, text, 2);
 }

@@ -165,41 +165,54 @@ SafetensorsFile load_safetensors(const Path& path) {
 }
 
 void save_safetensors(const Path& path, const SafetensorsFile& file) {
-    // Wide types first: then every tensor starts at a multiple of its element's size, as other readers expect.
-    std::vector<std::pair<std::string, Tensor>> tensors;
+    std::vector<SafetensorsWriter::Entry> entries;
     for (const auto& [name, tensor] : file.tensors) {
         check_file(tensor.defined(), path, "tensor '", name, "' is undefined");
-        check_file(name != kMetadata, path, "no tensor can be called ", kMetadata);
-        tensors.emplace_back(name, tensor.contiguous());
+        entries.push_back({name, tensor.dtype(), tensor.shape()});
     }
-    std::stable_sort(tensors.begin(), tensors.end(),
-                     [](const auto& a, const auto& b) { return size_of(a.second.dtype()) > size_of(b.second.dtype()); });
+    std::stable_sort(entries.begin(), entries.end(),
+                     [](const auto& a, const auto& b) { return size_of(a.dtype) > size_of(b.dtype); });
+    SafetensorsWriter writer(path, entries, file.metadata);
+    for (const auto& entry : entries) writer.append(file.tensors.at(entry.name));
+    writer.commit();
+}
 
+SafetensorsWriter::SafetensorsWriter(const Path& path, const std::vector<Entry>& entries,
+                                     const std::map<std::string, std::string>& metadata)
+    : path_(path), out_(path) {
     Json header = Json::object();
-    if (!file.metadata.empty()) header[std::string(kMetadata)] = file.metadata;
-    std::uint64_t end = 0;
-    for (const auto& [name, tensor] : tensors) {
-        const std::uint64_t begin = end;
-        end += static_cast<std::uint64_t>(tensor.elements()) * static_cast<std::uint64_t>(size_of(tensor.dtype()));
+    if (!metadata.empty()) header[std::string(kMetadata)] = metadata;
+    for (const auto& [name, dtype, shape] : entries) {
+        check_file(name != kMetadata, path, "no tensor can be called ", kMetadata);
+        const std::uint64_t begin = missing_;
+        missing_ += static_cast<std::uint64_t>(shape.elements()) * static_cast<std::uint64_t>(size_of(dtype));
         const auto known =
-            std::find_if(kDTypes.begin(), kDTypes.end(), [&](const auto& k) { return k.second == tensor.dtype(); });
+            std::find_if(kDTypes.begin(), kDTypes.end(), [wanted = dtype](const auto& k) { return k.second == wanted; });
         header[name] = {{"dtype", known->first},
-                        {"shape", std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end())},
-                        {"data_offsets", {begin, end}}};
+                        {"shape", std::vector<std::int64_t>(shape.begin(), shape.end())},
+                        {"data_offsets", {begin, missing_}}};
     }
     std::string text;
     try {
         text = header.dump();
     } catch (const Json::type_error&) { fail_file(path, "cannot be written: a name or a metadata string is not UTF-8"); }
     text.resize((text.size() + 7) / 8 * 8, ' ');
-
-    AtomicFile out(path);
     const std::uint64_t header_bytes = text.size();
-    out.write(&header_bytes, kLengthBytes);
-    out.write(text.data(), text.size());
-    for (const auto& [name, tensor] : tensors)
-        out.write(tensor.raw(), static_cast<std::size_t>(tensor.elements()) * static_cast<std::size_t>(size_of(tensor.dtype())));
-    out.commit();
+    out_.write(&header_bytes, kLengthBytes);
+    out_.write(text.data(), text.size());
+}
+
+void SafetensorsWriter::append(const Tensor& part) {
+    const Tensor elements = part.contiguous();
+    const auto bytes = static_cast<std::uint64_t>(elements.elements()) * static_cast<std::uint64_t>(size_of(elements.dtype()));
+    check_file(bytes <= missing_, path_, "cannot be written: more elements than its tensors have");
+    missing_ -= bytes;
+    out_.write(elements.raw(), bytes);
+}
+
+void SafetensorsWriter::commit() {
+    check_file(missing_ == 0, path_, "cannot be written: ", grouped(missing_), " bytes of its tensors are missing");
+    out_.commit();
 }
 
 }    // namespace lull

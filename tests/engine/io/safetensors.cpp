@@ -176,3 +176,25 @@ TEST_CASE("safetensors: a save replaces the file under its name") {
     CHECK(load_safetensors(path).tensors.at("t").item() == 5);
     CHECK(folder.files() == 2);
 }
+
+TEST_CASE("safetensors: a file written in pieces is the file written at once") {
+    const TemporaryFolder folder;
+    const Tensor images = from_values({1, 2, 3, 4, 5, 6}, {3, 2}), labels = from_values({7, 8}, {2}, DType::u8);
+    save_safetensors(folder / "whole", {{{"images", images}, {"labels", labels}}, {{"who", "me"}}});
+    {
+        SafetensorsWriter writer(folder / "parts", {{"images", DType::f32, {3, 2}}, {"labels", DType::u8, {2}}}, {{"who", "me"}});
+        writer.append(images.slice(0, 0, 2));
+        writer.append(images.slice(0, 2, 3));
+        CHECK(error_of([&] { writer.commit(); }).ends_with("parts: cannot be written: 2 bytes of its tensors are missing"));
+        CHECK_THROWS_AS(writer.append(images), Error);
+        CHECK_FALSE(std::filesystem::exists(folder / "parts"));
+        writer.append(labels);
+        writer.commit();
+    }
+    CHECK(read_bytes(folder / "parts") == read_bytes(folder / "whole"));
+    {
+        SafetensorsWriter abandoned(folder / "half", {{"images", DType::f32, {3, 2}}});
+        abandoned.append(images);
+    }
+    CHECK(folder.files() == 2);
+}

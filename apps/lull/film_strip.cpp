@@ -1,0 +1,50 @@
+#include "apps/lull/film_strip.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "apps/lull/labelled_grid.h"
+#include "engine/ops/concat/concat.h"
+
+namespace lull {
+
+FilmStrip::FilmStrip(std::int64_t images, const Shape& image, std::vector<double> sigmas)
+    : images_(images), sigmas_(std::move(sigmas)) {
+    const int last = static_cast<int>(sigmas_.size()) - 1, frames = std::min(kFrames, last + 1);
+    for (int frame = 0; frame < frames; ++frame) {
+        const auto level = static_cast<int>(std::lround(static_cast<double>(frame) * last / (frames - 1)));
+        frames_[level] = empty({images, image[0], image[1], image[2]});
+    }
+}
+
+void FilmStrip::see(const SamplerState& state) {
+    const auto frame = frames_.find(state.step + 1);
+    const std::int64_t count = std::min(state.x.size(0), images_ - state.first);
+    if (frame == frames_.end() || count <= 0) return;
+    const Tensor x = state.x.slice(0, 0, count).contiguous();
+    std::copy_n(x.data<float>(), x.elements(), frame->second.data<float>() + state.first * (x.elements() / count));
+}
+
+Tensor FilmStrip::picture(const Denoiser& D, const ModelConfig& model, int scale) const {
+    LabelledGrid grid{.columns = static_cast<int>(frames_.size()), .row_group = 2, .corner = "sigma", .scale = scale};
+    std::vector<Tensor> columns;    // (images, 2, H, W, C): x, and D below it
+    for (const auto& [level, x] : frames_) {
+        const double sigma = sigmas_[static_cast<std::size_t>(level)];
+        const Tensor denoised = sigma > 0 ? D(x, sigma) : x;
+        const Shape cell{images_, 1, x.size(1), x.size(2), x.size(3)};
+        const Tensor both[]{at_data_contrast(x, sigma, model.edm).reshape(cell), denoised.reshape(cell)};
+        columns.push_back(concat(both, 1));
+        grid.column_titles.push_back(sigma_title(sigma));
+    }
+    for (Tensor& column : columns) {
+        const Shape& s = column.shape();
+        column = column.reshape({s[0] * s[1], 1, s[2], s[3], s[4]});
+    }
+    for (std::int64_t image = 0; image < images_; ++image) grid.row_titles.insert(grid.row_titles.end(), {"x", "D"});
+    const Tensor table = concat(columns, 1);    // (2 images, frames, H, W, C)
+    const Shape& s = table.shape();
+    grid.images = shown(table.reshape({s[0] * s[1], s[2], s[3], s[4]}), model.black, model.white);
+    return draw(grid);
+}
+
+}    // namespace lull

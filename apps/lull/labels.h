@@ -1,0 +1,20 @@
+// Lists of classes as a user writes them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lull {
+
+// "3", "0-9", "3,sandal,1": numbers, inclusive ranges and names, one for each of the images, or a single one for all. classes:
+// how many there are, from 0; names: theirs, or none. Throws Error, saying what was expected, for anything else.
+std::vector<std::int32_t> parse_labels(std::string_view text, std::int64_t images, std::int64_t classes,
+                                       std::span<const std::string> names = {});
+
+// The inverse: as short as ranges make it, and one number where all are the same.
+std::string format_labels(std::span<const std::int32_t> labels);
+
+}    // namespace lull
