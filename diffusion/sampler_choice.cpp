@@ -12,6 +12,8 @@ constexpr std::array<std::string_view, 4> kNames{"euler", "ancestral", "heun", "
 
 }    // namespace
 
+std::span<const std::string_view> sampler_names() { return kNames; }
+
 std::string_view name_of(Sampler sampler) { return kNames.at(static_cast<std::size_t>(sampler)); }
 
 Sampler parse_sampler(std::string_view name) {

@@ -10,6 +10,8 @@ namespace lull {
 
 enum class Sampler { euler, ancestral, heun, lms };
 
+std::span<const std::string_view> sampler_names();    // in the order above
+
 // "euler", "ancestral", "heun", "lms".
 std::string_view name_of(Sampler sampler);
 

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <exception>
 #include <iostream>
 #include <new>
@@ -23,6 +24,12 @@ int complain(const std::string& message, int status) {
     return status;
 }
 
+// A reader that wants no more, as in `lull help train | head -1`, is no error.
+int finish() {
+    if (std::cout.flush() || errno == EPIPE) return kDone;
+    return complain("cannot write to standard output", kFailed);
+}
+
 // "; did you mean '--steps'?", or nothing.
 std::string hint(const std::string& given, const std::vector<std::string>& known) {
     const std::vector<std::string_view> names(known.begin(), known.end());
@@ -36,28 +43,40 @@ CLI::App& chosen_command(CLI::App& app) {
     return chosen.empty() ? app : chosen_command(*chosen.front());
 }
 
-// What is wrong with arguments that nothing took.
-std::string unknown_argument(const CLI::App& app) {
-    const std::vector<std::string> extras = app.remaining(true);
-    const std::vector<CLI::App*> chosen = app.get_subcommands();
-    std::vector<std::string> known;
-    if (extras.empty()) return "expected a command: train or sample (lull --help)";
-    if (chosen.empty()) {
-        for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
-        return "unknown command '" + extras.front() + "'" + hint(extras.front(), known) + " (train, sample)";
-    }
-    for (const CLI::Option* option : chosen.front()->get_options()) known.push_back(option->get_name());
-    if (const std::string name = extras.front().substr(0, extras.front().find('='));
-        std::find(known.begin(), known.end(), name) != known.end())
-        return name + ": expected after the command: lull " + chosen.front()->get_name() + ' ' + name;
-    return (extras.front().starts_with('-') ? "unknown option '" : "unexpected argument '") + extras.front() + "'" +
-           hint(extras.front(), known);
+std::vector<std::string> command_names(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(command->get_name());
+    return names;
 }
 
-std::string parse_error(const CLI::App& app, const CLI::ParseError& error) {
-    const bool no_command = app.get_subcommands().empty();
+// " (train, sample)"
+std::string listed(const std::vector<std::string>& names) {
+    std::string all;
+    for (const std::string& name : names) all += (all.empty() ? " (" : ", ") + name;
+    return all + ')';
+}
+
+// What is wrong with arguments that nothing took.
+std::string unknown_argument(const CLI::App& app, const CLI::App& chosen) {
+    const std::vector<std::string> extras = app.remaining(true), commands = command_names(chosen);
+    if (extras.empty()) return "expected a command" + listed(commands) + "; lull help says more";
+    const std::string& extra = extras.front();
+    if (!commands.empty() && !extra.starts_with('-'))
+        return "unknown command '" + extra + "'" + hint(extra, commands) + listed(commands);
+    std::vector<std::string> known;
+    for (const CLI::Option* option : chosen.get_options()) known.push_back(option->get_name());
+    const std::string name = extra.substr(0, extra.find('='));
+    if (std::find(known.begin(), known.end(), name) != known.end())
+        return name + ": expected after the command: lull " + chosen.get_name() + ' ' + name;
+    return (extra.starts_with('-') ? "unknown option '" : "unexpected argument '") + extra + "'" + hint(extra, known);
+}
+
+std::string parse_error(CLI::App& app, const CLI::ParseError& error) {
+    const CLI::App& chosen = chosen_command(app);
+    const bool no_command = !command_names(chosen).empty();
     const bool not_taken = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
-    if (no_command || not_taken) return unknown_argument(app);
+    if (no_command || not_taken) return unknown_argument(app, chosen);
     const std::string message = error.what();
     if (dynamic_cast<const CLI::ExcludesError*>(&error))
         return message.substr(0, message.find(' ')) + ':' + message.substr(message.find(' ')) + "; give one of them";
@@ -74,7 +93,8 @@ void add_machine_options(CLI::App& app, MachineOptions& options) {
         ->type_name("N")
         ->check(whole_number(1, 4096))
         ->group(group);
-    app.add_option("--device", options.device, "cpu or cuda")->type_name("NAME")->capture_default_str()->group(group);
+    CLI::Option* device = app.add_option("--device", options.device, "cpu or cuda");
+    expect_one_of(device->type_name("NAME")->capture_default_str()->group(group), "device", {"cpu", "cuda"});
     app.add_flag("--quiet", options.quiet, "no progress, only errors and the result's path")->group(group);
     app.add_option("--config", options.config, "TOML file with these settings, such as steps = 1300; flags win over it")
         ->type_name("FILE")
@@ -82,17 +102,32 @@ void add_machine_options(CLI::App& app, MachineOptions& options) {
         ->group(group);
 }
 
+void expect_one_of(CLI::Option* option, const std::string& what, const std::vector<std::string_view>& names) {
+    std::string choices;    // reference.cpp reads them from the option's type
+    for (const std::string_view name : names) choices += (choices.empty() ? "" : "|") + std::string(name);
+    const auto check = [=](const std::string& given) {
+        if (std::find(names.begin(), names.end(), given) != names.end()) return std::string();
+        return "unknown " + what + " '" + given + "'" + did_you_mean(given, names);
+    };
+    option->check(CLI::Validator(check, choices));
+}
+
 int run_command(int argc, const char* const* argv) {
-    CLI::App app("Trains diffusion models, and draws from them.", "lull");
-    app.set_version_flag("--version", "lull " LULL_VERSION);
+    CLI::App app("Train diffusion models, and draw from them", "lull");
+    use_manual_help(app);
+    app.set_help_flag("-h,--help", "this text");
+    app.set_version_flag("--version", "lull " LULL_VERSION, "which version this is");
     app.require_subcommand(1);
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);    // what a script sets can be overridden
-    app.get_formatter()->column_width(28);
     app.footer(
-        "lull COMMAND --help says more.\n"
-        "Example: lull train && lull sample runs/fashion-mnist-s16-001");
+        "Examples:\n"
+        "  lull train --minutes 10 --outdir runs/ten    # a small model on Fashion-MNIST\n"
+        "  lull sample runs/ten                         # a picture of 64 images that it draws\n"
+        "  lull help train                              # all that can be said to a command\n"
+        "Settings are flags, or lines of a file that --config names. What goes wrong is said in one line.");
     add_train_command(app);
     add_sample_command(app);
+    add_manual_commands(app);
     ConfigFile config;
     app.parse_complete_callback([&] {    // all flags are known, and nothing has run yet
         CLI::App& command = chosen_command(app);
@@ -102,9 +137,10 @@ int run_command(int argc, const char* const* argv) {
     try {
         check_machine();
         app.parse(argc, argv);
-        return std::cout.flush() ? kDone : complain("cannot write to standard output", kFailed);
+        return finish();
     } catch (const CLI::Success& asked_for) {    // --help, --version
-        return app.exit(asked_for);
+        app.exit(asked_for);
+        return finish();
     } catch (const CLI::ParseError& error) {
         return complain(config.attributed(parse_error(app, error)), kUsage);
     } catch (const UsageError& error) {

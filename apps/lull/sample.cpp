@@ -11,11 +11,11 @@ namespace {
 
 constexpr const char* kExamples =
     "Examples:\n"
-    "  lull sample runs/fashion-mnist-s16-001                              64 images: Heun, 18 steps, averaged weights\n"
-    "  lull sample runs/ten --sampler ancestral --steps 50 --seeds 0-7,12  nine images\n"
+    "  lull sample runs/fashion-mnist-s16-001    # 64 images: Heun, 18 steps, averaged weights\n"
+    "  lull sample runs/ten --sampler ancestral --steps 50 --seeds 0-7,12    # nine images\n"
     "  lull sample runs/ten --S-churn 40 --S-min 0.05 --S-max 50 --S-noise 1.003 --steps 256\n"
-    "  lull sample runs/ten --seeds 0-9999 --save images.safetensors       raw images, (N, C, H, W) f32\n"
-    "  lull sample runs/ten --seeds 0-7 --trajectory                       also how they come out of the noise";
+    "  lull sample runs/ten --seeds 0-9999 --save images.safetensors    # raw images, (N, C, H, W)\n"
+    "  lull sample runs/ten --seeds 0-7 --trajectory    # also how they come out of the noise";
 
 // What comes as text and becomes something else.
 struct SampleText {
@@ -25,7 +25,7 @@ struct SampleText {
     SampleSettings parsed() const {
         SampleSettings s = settings;
         s.seeds = reading("--seeds", [&] { return parse_seeds(seeds); });
-        s.plan.choice.sampler = reading("--sampler", [&] { return parse_sampler(sampler); });
+        s.plan.choice.sampler = parse_sampler(sampler);
         return s;
     }
 };
@@ -37,10 +37,9 @@ void add_sampler_options(CLI::App& app, SampleText& text) {
                             const std::string& where) {
         app.add_option(flag, value, help)->type_name("X")->check(check)->capture_default_str()->group(where);
     };
-    app.add_option("--sampler", text.sampler, "euler, ancestral, heun or lms")
-        ->type_name("NAME")
-        ->capture_default_str()
-        ->group(group);
+    CLI::Option* sampler = app.add_option("--sampler", text.sampler, "euler, ancestral, heun or lms");
+    expect_one_of(sampler->type_name("NAME")->capture_default_str()->group(group), "sampler",
+                  {sampler_names().begin(), sampler_names().end()});
     app.add_option("--steps", plan.steps, "steps; heun evaluates the network twice in each but the last")
         ->type_name("N")
         ->check(whole_number(1, 1'000'000))

@@ -10,12 +10,13 @@ namespace {
 
 constexpr const char* kExamples =
     "Examples:\n"
-    "  lull train                                    S16 on Fashion-MNIST, 1,300 steps, into runs/fashion-mnist-s16-001\n"
-    "  lull train --minutes 10 --outdir runs/ten     as many steps as ten minutes hold\n"
-    "  lull train --resume runs/ten                  what was cut off, or stopped with Ctrl-C, goes on\n"
-    "  lull train --preset m32 --batch 512 --lr 1e-2 the large network\n"
-    "The folder gets config.json, log.jsonl, loss.png, samples/, checkpoint.safetensors and training_state.safetensors;\n"
-    "lull sample FOLDER draws from it.";
+    "  lull train                                       # s16 on Fashion-MNIST, 1,300 steps\n"
+    "  lull train --minutes 10 --outdir runs/ten        # as many steps as ten minutes hold\n"
+    "  lull train --resume runs/ten                     # what was cut off or stopped goes on\n"
+    "  lull train --preset m32 --batch 512 --lr 1e-2    # the large network\n"
+    "  lull train --config runs/ten/config.toml --seed 1 --outdir runs/other\n"
+    "The folder gets config.json, config.toml, log.jsonl, loss.png, samples/, checkpoint.safetensors and\n"
+    "training_state.safetensors; lull sample FOLDER draws from it.";
 
 constexpr const char* kRunGroup = "Run";
 
@@ -33,10 +34,10 @@ void check_resumable(const CLI::App& train) {
 
 void add_model_options(CLI::App& app, TrainSettings& s) {
     const std::string group = "Model and data";
-    app.add_option("--preset", s.preset, "network: s16 (0.9 M parameters), m32 (15.9 M, attention), tiny (for trials)")
-        ->type_name("NAME")
-        ->capture_default_str()
-        ->group(group);
+    CLI::Option* preset =
+        app.add_option("--preset", s.preset, "network: s16 (0.9 M parameters), m32 (15.9 M, attention), tiny (for trials)");
+    expect_one_of(preset->type_name("NAME")->capture_default_str()->group(group), "preset",
+                  {preset_names().begin(), preset_names().end()});
     app.add_option("--data", s.data,
                    "folder with Fashion-MNIST's four files (default: LULL_DATA, then Debian's dataset-fashion-mnist)")
         ->type_name("DIR")
@@ -74,7 +75,7 @@ void add_length_options(CLI::App& app, TrainSettings& s) {
 }
 
 void add_optimizer_options(CLI::App& app, TrainSettings& s) {
-    const std::string group = "Optimizer (AdamW, one-cycle: rate up over 30% of the steps, then down; beta1 .95 -> .85 -> .95)";
+    const std::string group = "Optimizer (AdamW; one-cycle: the rate rises over 30% of the steps, then falls)";
     const auto number = [&](const char* flag, double& value, const ValueCheck& check, const char* text) {
         app.add_option(flag, value, text)->type_name("X")->check(check)->capture_default_str()->group(group);
     };

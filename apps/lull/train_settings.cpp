@@ -9,8 +9,15 @@ namespace lull {
 
 using nlohmann::json;
 
+namespace {
+
+constexpr std::array<std::string_view, 3> kPresets{"s16", "m32", "tiny"};
+
+}    // namespace
+
+std::span<const std::string_view> preset_names() { return kPresets; }
+
 UNetConfig model_preset(const std::string& name) {
-    constexpr std::array<std::string_view, 3> kPresets{"s16", "m32", "tiny"};
     if (name == "tiny") return {.channels = {8, 16}, .attention = {false, false}, .mid_attention = false, .layers_per_block = 1};
     check_usage(name == "s16" || name == "m32", "--preset", "unknown preset '", name, "'", did_you_mean(name, kPresets));
     return UNetConfig::preset(name);

@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "apps/lull/options.h"
 #include "diffusion/sigmas.h"
@@ -43,6 +45,8 @@ struct TrainSettings {
 // Error, naming what is missing.
 nlohmann::json to_json(const TrainSettings& settings);
 TrainSettings train_settings_from_json(const nlohmann::json& json);
+
+std::span<const std::string_view> preset_names();
 
 // "s16", "m32", or "tiny": two levels of 8 and 16 channels, for trying things out. Throws UsageError for another.
 UNetConfig model_preset(const std::string& name);

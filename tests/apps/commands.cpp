@@ -1,6 +1,4 @@
 // The commands as a user types them, on made-up images and a network of a few thousand weights.
-#include "apps/lull/commands.h"
-
 #include <doctest/doctest.h>
 #include <algorithm>
 #include <array>
@@ -109,8 +107,8 @@ TEST_CASE("what is wrong with a command line is said in one line, with exit stat
         std::string message;
     };
     const std::vector<Case> cases{
-        {{}, "expected a command: train or sample (lull --help)"},
-        {{"trian"}, "unknown command 'trian'; did you mean 'train'? (train, sample)"},
+        {{}, "expected a command (train, sample, help, completion, man); lull help says more"},
+        {{"trian"}, "unknown command 'trian'; did you mean 'train'? (train, sample, help, completion, man)"},
         {{"--quiet", "train"}, "--quiet: expected after the command: lull train --quiet"},
         {{"train", "--steps"}, "--steps: expected a value"},
         {{"train", "--batch", "1000000000"}, "--batch: expected a whole number from 1 to 65536, got '1000000000'"},
@@ -230,16 +228,4 @@ TEST_CASE("of an option that is given twice, the last counts") {
     CHECK(config.at("training").at("steps") == 1);
     // Resolved, not "as measured".
     CHECK(config.at("training").at("sigma_data") == config.at("data").at("std"));
-}
-
-TEST_CASE("help names every option with its default, and goes to standard output") {
-    for (const char* command : {"train", "sample"}) {
-        const Result help = run({command, "--help"});
-        CHECK(help.status == 0);
-        CHECK(help.err.empty());
-        CHECK(help.out.find("--threads N") != std::string::npos);
-        CHECK(help.out.find("Examples:") != std::string::npos);
-    }
-    CHECK(run({"train", "--help"}).out.find("--steps N=1300") != std::string::npos);
-    CHECK(run({"sample", "--help"}).out.find("--rho X=7") != std::string::npos);
 }
