@@ -1,5 +1,9 @@
 #include "nn/checkpoint.h"
 
+#include <zlib.h>
+
+#include <array>
+#include <cstdio>
 #include <utility>
 #include <vector>
 
@@ -13,6 +17,7 @@ using nlohmann::json;
 namespace {
 
 constexpr auto kEma = "ema.";
+constexpr auto kChecksum = "crc32";
 
 // A slice of a flat array, and its name in a file.
 using NamedSlices = std::vector<NamedTensor>;
@@ -56,16 +61,36 @@ void load(const std::map<std::string, Tensor>& tensors, const std::string& name,
     ++to.storage()->version;
 }
 
+// CRC-32 of the description, the tensors' names and their values, as eight hexadecimal digits.
+std::string checksum(const std::string& description, const std::map<std::string, Tensor>& tensors) {
+    uLong crc = crc32_z(0, nullptr, 0);
+    const auto add = [&](const void* bytes, std::size_t count) { crc = crc32_z(crc, static_cast<const Bytef*>(bytes), count); };
+    add(description.data(), description.size());
+    for (const auto& [name, tensor] : tensors) {
+        const Tensor values = tensor.contiguous();
+        add(name.data(), name.size());
+        add(values.raw(), static_cast<std::size_t>(values.elements() * size_of(values.dtype())));
+    }
+    std::array<char, 9> hex{};
+    std::snprintf(hex.data(), hex.size(), "%08lx", crc);
+    return hex.data();
+}
+
 json parsed(const std::filesystem::path& path, const SafetensorsFile& file, const std::string& key) {
     const auto found = file.metadata.find(key);
     check_file(found != file.metadata.end(), path, "expected '", key, "' in the metadata, as lull writes it");
+    const auto sum = file.metadata.find(kChecksum);
+    check_file(sum == file.metadata.end() || sum->second == checksum(found->second, file.tensors), path,
+               "is damaged: its contents do not have the checksum that was written with them");
     json value = json::parse(found->second, nullptr, false);
     check_file(!value.is_discarded(), path, "'", key, "' in the metadata is not JSON");
     return value;
 }
 
-std::map<std::string, std::string> metadata(const std::string& key, const json& value) {
-    return {{key, value.dump()}, {"format", "pt"}, {"lull", LULL_VERSION}};
+void save(const std::filesystem::path& path, std::map<std::string, Tensor> tensors, const std::string& key, const json& value) {
+    const std::string description = value.dump(), sum = checksum(description, tensors);
+    save_safetensors(path,
+                     {std::move(tensors), {{key, description}, {kChecksum, sum}, {"format", "pt"}, {"lull", LULL_VERSION}}});
 }
 
 }    // namespace
@@ -77,7 +102,7 @@ Tensor from_pytorch_layout(const Tensor& x) {
 }
 
 void save_checkpoint(const std::filesystem::path& path, const Parameters& parameters, const json& config) {
-    save_safetensors(path, {named_tensors(model_slices(parameters)), metadata("config", config)});
+    save(path, named_tensors(model_slices(parameters)), "config", config);
 }
 
 Checkpoint read_checkpoint(const std::filesystem::path& path) { return as_checkpoint(path, load_safetensors(path)); }
@@ -97,7 +122,7 @@ void detail::load_parameter(Tensor& parameter, const std::string& name, const Ch
 void save_training_state(const std::filesystem::path& path, const Parameters& parameters, const AdamW& optimizer,
                          const json& position) {
     const json all = {{"position", position}, {"optimizer_steps", optimizer.steps}};
-    save_safetensors(path, {named_tensors(training_slices(parameters)), metadata("training", all)});
+    save(path, named_tensors(training_slices(parameters)), "training", all);
 }
 
 json load_training_state(const std::filesystem::path& path, Parameters& parameters, AdamW& optimizer) try {

@@ -24,10 +24,11 @@ struct Checkpoint {
 enum class Weights { raw, ema };
 
 // Writes weights and EMA, with config (architecture, preconditioning, normalisation, …) as JSON under "config" in the
-// metadata, and lull's version beside it. The file appears under its name only when it is complete and on disk.
+// metadata, and lull's version and a checksum of it all beside it. The file appears under its name only when it is complete
+// and on disk.
 void save_checkpoint(const std::filesystem::path& path, const Parameters& parameters, const nlohmann::json& config);
 
-// Throws Error when the file cannot be read, is damaged, or has no config.
+// Throws Error when the file cannot be read, is damaged (which its checksum shows, if it has one), or has no config.
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 // The same of a file that has been read.
 Checkpoint as_checkpoint(const std::filesystem::path& path, SafetensorsFile file);

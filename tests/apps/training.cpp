@@ -220,6 +220,10 @@ TEST_CASE("what cannot be resumed is refused in one line, and left as it was") {
         other.replace(8, 1, "?");    // of the JSON header
         write_bytes(folder / name, other);
         refuses(std::string(name) + ": ");
+        other = whole;
+        other[whole.size() / 2] ^= 1;    // of a weight
+        write_bytes(folder / name, other);
+        refuses(std::string(name) + ": is damaged");
         fs::remove(folder / name);
         refuses(name);
         write_bytes(folder / name, whole);

@@ -85,6 +85,28 @@ TEST_CASE("files hold PyTorch's layout, and filters come back as they were") {
     CHECK(to_pytorch_layout(matrix).shape() == matrix.shape());
 }
 
+TEST_CASE("a single bit that has changed on the disk is noticed") {
+    const TemporaryFolder folder;
+    Run run;
+    const std::string message = ": is damaged: its contents do not have the checksum that was written with them";
+    const auto path = folder / "file.safetensors";
+    const auto flip = [&](std::size_t from_end) {
+        std::string bytes = test::read_bytes(path);
+        bytes[bytes.size() - from_end] ^= 1;
+        test::write_bytes(path, bytes);
+    };
+    save_checkpoint(path, run.parameters, {{"step", 1}});
+    CHECK(read_checkpoint(path).config.at("step") == 1);
+    flip(1000);
+    CHECK(error_of([&] { read_checkpoint(path); }) == path.string() + message);
+    flip(1000);
+    CHECK(read_checkpoint(path).config.at("step") == 1);
+
+    save_training_state(path, run.parameters, run.optimizer, {{"step", 1}});
+    flip(1);
+    CHECK(error_of([&] { load_training_state(path, run.parameters, run.optimizer); }) == path.string() + message);
+}
+
 TEST_CASE("a file that does not fit says what is missing or wrong") {
     const TemporaryFolder folder;
     const Run run;
