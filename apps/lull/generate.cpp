@@ -59,14 +59,12 @@ bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList&
 }
 
 Tensor generate(const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan,
-                std::int64_t batch) {
+                std::int64_t batch, const std::function<bool(const SamplerState&)>& on_step) {
     Tensor images = empty({list.size(), image[0], image[1], image[2]});
-    generate(
-        D, image, list, plan, batch, [](const SamplerState&) { return true; },
-        [&](std::int64_t first, const Tensor& x) {
-            std::copy_n(x.data<float>(), x.elements(), images.data<float>() + first * image.elements());
-        });
-    return images;
+    const bool all = generate(D, image, list, plan, batch, on_step, [&](std::int64_t first, const Tensor& x) {
+        std::copy_n(x.data<float>(), x.elements(), images.data<float>() + first * image.elements());
+    });
+    return all ? images : Tensor();
 }
 
 Tensor shown(const Tensor& images, double black, double white) {

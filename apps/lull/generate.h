@@ -52,9 +52,10 @@ bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList&
               std::int64_t batch, const std::function<bool(const SamplerState&)>& on_step,
               const std::function<void(std::int64_t first, const Tensor& images)>& on_batch);
 
-// All of them at once, (N, H, W, C).
-Tensor generate(const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan,
-                std::int64_t batch);
+// All of them at once, (N, H, W, C); undefined when on_step has stopped it.
+Tensor generate(
+    const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan, std::int64_t batch,
+    const std::function<bool(const SamplerState&)>& on_step = [](const SamplerState&) { return true; });
 
 // Images as one picture with everything that says how they came about in its text. black, white: the values to be shown so.
 void write_grid(const std::filesystem::path& path, const Tensor& images, double black, double white,

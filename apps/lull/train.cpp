@@ -43,6 +43,8 @@ void add_model_options(CLI::App& app, TrainSettings& s) {
         ->type_name("DIR")
         ->group(group);
     app.add_flag("--xflip", s.flip, "mirror images left-right by chance")->group(group);
+    app.add_flag("--conditional", s.conditional, "tell the network each image's class, so that sample --labels can ask for one")
+        ->group(group);
     app.add_flag("--center", s.center, "take the data's mean out of what the network sees")->group(group);
     app.add_option("--outdir", s.outdir, "folder of the run, new or empty (default: runs/fashion-mnist-PRESET-NNN)")
         ->type_name("DIR")

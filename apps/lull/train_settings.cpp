@@ -47,6 +47,7 @@ json to_json(const TrainSettings& s) {
             {"sigma_data", s.sigma_data},
             {"center", s.center},
             {"xflip", s.flip},
+            {"conditional", s.conditional},
             {"seed", s.seed},
             {"sample_every", s.sample_every},
             {"sample_count", s.sample_count},
@@ -71,6 +72,7 @@ TrainSettings train_settings_from_json(const json& all) try {
     all.at("sigma_data").get_to(s.sigma_data);
     all.at("center").get_to(s.center);
     all.at("xflip").get_to(s.flip);
+    all.at("conditional").get_to(s.conditional);
     all.at("seed").get_to(s.seed);
     all.at("sample_every").get_to(s.sample_every);
     all.at("sample_count").get_to(s.sample_count);

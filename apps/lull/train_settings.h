@@ -31,6 +31,7 @@ struct TrainSettings {
     double sigma_data = 0;    // 0: the data's standard deviation
     bool center = false;      // take the data's mean out of what the network sees
     bool flip = false;
+    bool conditional = false;    // the network is told the images' classes
     std::uint64_t seed = 0;
     std::int64_t sample_every = 0;    // steps; 0: a round number that gives five to twelve grids
     std::int64_t save_every = 0;      // steps; 0: as sample_every, at most 1000

@@ -115,6 +115,11 @@ ModelConfig Run::config_of(const TrainSettings& settings, const ImageDataset& da
                        .black = data.low,
                        .white = data.high};
     config.unet.in_channels = config.unet.out_channels = static_cast<int>(data.pixels.size(3));
+    if (settings.conditional) {
+        check_usage(data.labels.defined(), "--conditional", "expected images with classes; ", data.name, " has none");
+        config.unet.class_embed = ClassEmbedType::table;
+        config.unet.classes = static_cast<int>(data.class_counts().size());
+    }
     return config;
 }
 
@@ -126,9 +131,13 @@ UNet Run::initialised(const UNetConfig& config, std::uint64_t seed) {
 
 Tensor Run::loss(Positions positions) {
     const TrainingStream stream{.seed = settings_.seed, .flip = settings_.flip};
-    const Tensor y = stream.batch(data_, positions).images;
+    const Batch batch = stream.batch(data_, positions);
+    const Tensor& y = batch.images;
     const NoisyImages noisy = add_noise(y, settings_.noise_level, settings_.seed, positions);
-    const EdmLoss result = edm_loss(std::cref(unet_), model_.edm, y, noisy);
+    const Network network = [&](const Tensor& x, const Tensor& c_noise) {
+        return unet_(x, c_noise, settings_.conditional ? batch.labels : Tensor());
+    };
+    const EdmLoss result = edm_loss(network, model_.edm, y, noisy);
     const std::vector<double> sigmas = noisy.sigma.values(), losses = result.per_image.values();
     for (std::size_t i = 0; i < sigmas.size(); ++i) images_.push_back({sigmas[i], losses[i]});
     return result.loss;
@@ -191,9 +200,15 @@ void Run::draw_samples(std::int64_t step) const {
     if (settings_.sample_count == 0) return;
     ImageList list{.seeds = std::vector<std::uint64_t>(static_cast<std::size_t>(settings_.sample_count))};
     std::iota(list.seeds.begin(), list.seeds.end(), 0);
+    for (const std::uint64_t seed : list.seeds)
+        if (const auto classes = static_cast<std::uint64_t>(model_.unet.classes); classes > 0)
+            list.labels.push_back(static_cast<std::int32_t>(seed % classes));
     const Model averaged{model_, parameters_.averaged(unet_)};
     const SamplingPlan plan;
-    const Tensor images = generate(std::bind_front(&Model::denoiser, &averaged), model_.image(), list, plan, settings_.batch);
+    // A stopped run draws it when it goes on; after the last step nothing would.
+    const Tensor images = generate(std::bind_front(&Model::denoiser, &averaged), model_.image(), list, plan, settings_.batch,
+                                   [&](const SamplerState&) { return step == settings_.steps || !interrupted(); });
+    if (!images.defined()) return;
 
     auto text = lull::describe(plan, list);
     text["Training steps"] = std::to_string(step);
@@ -318,6 +333,7 @@ void Run::resume(const fs::path& folder, const json& config) {
     TrainingLog log(folder_, settings_.noise_level, step, position.at("sigma_loss"));
     // The grid of the state's own step, if the run was cut off before it was drawn.
     if (step % settings_.sample_every == 0 && !fs::exists(grid_path(step))) draw_samples(step);
+    check_not_interrupted();
     train(log, step);
 }
 

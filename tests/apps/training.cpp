@@ -243,6 +243,25 @@ TEST_CASE("what cannot be resumed is refused in one line, and left as it was") {
     refuses("was trained on other data, with mean ");
 }
 
+TEST_CASE("a conditional run learns with its data's classes, and goes on as any other") {
+    const Workshop shop;
+    const auto conditional = kLength + std::vector<std::string>{"--conditional"};
+    REQUIRE(shop.train("plain", kLength).status == 0);
+    REQUIRE(shop.train("whole", conditional).status == 0);
+    REQUIRE(shop.train("parts", conditional + std::vector<std::string>{"--stop-after", "13"}).status == 0);
+    const Result resumed = resume(shop, "parts");
+    REQUIRE_MESSAGE(resumed.status == 0, resumed.err);
+    check_same_run(shop.path("whole"), shop.path("parts"));
+
+    const auto checkpoint = load_safetensors(shop.path("whole") + "/checkpoint.safetensors");
+    CHECK(checkpoint.tensors.at("class_embedding.weight").size(0) == 10);
+    const auto config = nlohmann::json::parse(checkpoint.metadata.at("config"));
+    CHECK(config.at("training").at("conditional") == true);
+    CHECK(config.at("model").at("unet").at("num_class_embeds") == 10);
+    // The same images, noise and start but for the classes, which make a difference from the first step on.
+    CHECK(logged_steps(shop.path("plain")).front().at("loss") != logged_steps(shop.path("whole")).front().at("loss"));
+}
+
 TEST_CASE("a loss that is not finite ends the run at its step, with its noise level and the last good checkpoint") {
     const Workshop shop;
     const Result result =
