@@ -109,7 +109,8 @@ class Arena {
             use_.cached = 0;
             memory = std::aligned_alloc(kAlignment, sizeof(Header) + capacity);
         }
-        check(memory != nullptr, "memory", "out of memory: ", capacity, " bytes wanted, ", use_.active, " in use");
+        check(memory != nullptr, "memory", "out of memory: ", capacity >> 20, " MiB wanted, ", use_.active >> 20,
+              " MiB in use; smaller batches need less");
         return new (memory) Header{capacity, capacity};
     }
 

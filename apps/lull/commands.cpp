@@ -11,6 +11,7 @@
 
 #include "apps/lull/config_file.h"
 #include "apps/lull/interrupt.h"
+#include "apps/lull/reference.h"
 #include "engine/did_you_mean.h"
 #include "engine/machine.h"
 
@@ -50,20 +51,14 @@ std::vector<std::string> command_names(const CLI::App& app) {
     return names;
 }
 
-// " (train, sample)"
-std::string listed(const std::vector<std::string>& names) {
-    std::string all;
-    for (const std::string& name : names) all += (all.empty() ? " (" : ", ") + name;
-    return all + ')';
-}
-
 // What is wrong with arguments that nothing took.
 std::string unknown_argument(const CLI::App& app, const CLI::App& chosen) {
     const std::vector<std::string> extras = app.remaining(true), commands = command_names(chosen);
-    if (extras.empty()) return "expected a command" + listed(commands) + "; lull help says more";
+    const std::string help = &chosen == &app ? "lull help" : "lull help " + chosen.get_name();
+    if (extras.empty()) return "expected a command; " + help + " lists them";
     const std::string& extra = extras.front();
     if (!commands.empty() && !extra.starts_with('-'))
-        return "unknown command '" + extra + "'" + hint(extra, commands) + listed(commands);
+        return "unknown command '" + extra + "'" + hint(extra, commands) + " (" + help + " lists the commands)";
     std::vector<std::string> known;
     for (const CLI::Option* option : chosen.get_options()) known.push_back(option->get_name());
     const std::string name = extra.substr(0, extra.find('='));
@@ -72,12 +67,21 @@ std::string unknown_argument(const CLI::App& app, const CLI::App& chosen) {
     return (extra.starts_with('-') ? "unknown option '" : "unexpected argument '") + extra + "'" + hint(extra, known);
 }
 
+// "Could not convert: --xflip = perhaps". Other values have their checks before.
+std::string not_converted(const std::string& message) {
+    const std::size_t name = message.find("--"), equals = message.find(" = ");
+    if (name == message.npos || equals == message.npos) return message;
+    return message.substr(name, equals - name) + ": expected true or false, got '" + message.substr(equals + 3) + "'";
+}
+
 std::string parse_error(CLI::App& app, const CLI::ParseError& error) {
     const CLI::App& chosen = chosen_command(app);
     const bool no_command = !command_names(chosen).empty();
     const bool not_taken = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
     if (no_command || not_taken) return unknown_argument(app, chosen);
     const std::string message = error.what();
+    if (dynamic_cast<const CLI::RequiredError*>(&error)) return "expected " + describe(chosen).usage();
+    if (dynamic_cast<const CLI::ConversionError*>(&error)) return not_converted(message);
     if (dynamic_cast<const CLI::ExcludesError*>(&error))
         return message.substr(0, message.find(' ')) + ':' + message.substr(message.find(' ')) + "; give one of them";
     // Options take their last value, so that too few is all that can be wrong with the number of values.

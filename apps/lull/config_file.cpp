@@ -23,12 +23,16 @@ std::string nearest_key(const std::string& given, const std::vector<CLI::Option*
     return nearest.empty() ? std::string() : "; did you mean '" + std::string(nearest) + "'?";
 }
 
+std::vector<TomlEntry> entries_of(const std::filesystem::path& path) try { return read_toml(path); } catch (const Error& error) {
+    throw UsageError(error.what());
+}
+
 }    // namespace
 
 void ConfigFile::apply(CLI::App& command, const std::filesystem::path& path) {
     path_ = path;
     const std::vector<CLI::Option*> settings = command.get_options(is_setting);
-    for (const TomlEntry& entry : read_toml(path)) {
+    for (const TomlEntry& entry : entries_of(path)) {
         std::string key = entry.key;
         std::replace(key.begin(), key.end(), '_', '-');
         const auto found =

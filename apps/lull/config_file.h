@@ -16,8 +16,8 @@ namespace lull {
 // defaults, the file and the command line, the later wins; a flag also wins over a key that it excludes.
 class ConfigFile {
   public:
-    // Gives every option that the command line left out the file's value. Throws Error when the file cannot be read,
-    // UsageError("FILE: key: …") for an unknown key and for what the flag would not take either.
+    // Gives every option that the command line left out the file's value. Throws UsageError("FILE: …")
+    // when it cannot be read, for an unknown key, and, with the key, for what the flag would not take either.
     void apply(CLI::App& command, const std::filesystem::path& path);
 
     // An error's message, "--preset: …", as "FILE: preset: …" when the option has its value from the file.

@@ -19,5 +19,6 @@ void occupy_standard_streams() {
 int main(int argc, char** argv) {
     occupy_standard_streams();
     std::signal(SIGPIPE, SIG_IGN);    // a long training outlives the `head` that its progress goes to
+    std::signal(SIGXFSZ, SIG_IGN);    // a file that may not grow is an error of writing it
     return lull::run_command(argc, argv);
 }

@@ -30,7 +30,12 @@ const CLI::App& find_command(const CLI::App& app, const std::vector<std::string>
         for (const CLI::App* command : commands) names.push_back(command->get_name());
         const auto next =
             std::find_if(commands.begin(), commands.end(), [&](const CLI::App* command) { return command->check_name(word); });
-        check_usage(next != commands.end(), "help", "unknown command '", word, "'", did_you_mean(word, names));
+        if (next == commands.end()) {
+            const std::string_view nearest = nearest_name(word, names);
+            throw UsageError("unknown command '" + word + "'" +
+                             (nearest.empty() ? "" : "; did you mean '" + std::string(nearest) + "'?") +
+                             " (lull help lists the commands)");
+        }
         found = *next;
     }
     return *found;

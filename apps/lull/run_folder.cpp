@@ -110,7 +110,8 @@ fs::path find_checkpoint(const fs::path& run_or_file) {
 void check_writable(const fs::path& folder) {
     const fs::path where = folder.empty() ? fs::path(".") : folder;
     check_file(fs::is_directory(where), where, "no such folder");
-    check_file(::access(where.c_str(), W_OK) == 0, where, "cannot write into this folder: ", std::strerror(errno));
+    const bool writable = ::access(where.c_str(), W_OK) == 0;    // before errno is read
+    check_file(writable, where, "cannot write into this folder: ", std::strerror(errno));
 }
 
 fs::path free_path(const fs::path& path) {

@@ -107,8 +107,8 @@ TEST_CASE("what is wrong with a command line is said in one line, with exit stat
         std::string message;
     };
     const std::vector<Case> cases{
-        {{}, "expected a command (train, sample, help, completion, man); lull help says more"},
-        {{"trian"}, "unknown command 'trian'; did you mean 'train'? (train, sample, help, completion, man)"},
+        {{}, "expected a command; lull help lists them"},
+        {{"trian"}, "unknown command 'trian'; did you mean 'train'? (lull help lists the commands)"},
         {{"--quiet", "train"}, "--quiet: expected after the command: lull train --quiet"},
         {{"train", "--steps"}, "--steps: expected a value"},
         {{"train", "--batch", "1000000000"}, "--batch: expected a whole number from 1 to 65536, got '1000000000'"},
@@ -119,7 +119,7 @@ TEST_CASE("what is wrong with a command line is said in one line, with exit stat
         {{"train", "--lr", "-1"}, "--lr: expected a number above 0, got '-1'"},
         {{"train", "--preset", "s61"}, "--preset: unknown preset 's61'; did you mean 's16'? (s16, m32, tiny)"},
         {{"train", "--device", "gpu"}, "--device: unknown device 'gpu'; did you mean 'cpu'? (cpu, cuda)"},
-        {{"sample"}, "MODEL is required"},
+        {{"sample"}, "expected lull sample MODEL [OPTIONS]"},
         {{"sample", "x", "--sampler", "huen"},
          "--sampler: unknown sampler 'huen'; did you mean 'heun'? (euler, ancestral, heun, lms)"},
         {{"sample", "x", "--seeds", ""}, "--seeds: expected numbers and ranges such as 0-63 or 0-7,12, got ''"},
@@ -215,7 +215,7 @@ TEST_CASE("what is wrong in a settings file is said with its name and its key") 
         write_bytes(config, text);
         const Result result = run({"train", "--config", config, "--outdir", shop.path("run")});
         CHECK(result.err == "lull: " + config + ": " + message + '\n');
-        CHECK_MESSAGE(result.status == (text.starts_with('[') ? 1 : 2), text);
+        CHECK_MESSAGE(result.status == 2, text);
     }
     CHECK(run({"train", "--config", shop.path("none.toml")}).err == "lull: " + shop.path("none.toml") + ": no such file\n");
     CHECK(!fs::exists(shop.path("run")));

@@ -1,0 +1,226 @@
+#include "tests/apps/bad_inputs.h"
+
+namespace lull::test {
+namespace {
+
+// For root, whom no permission stops, lull runs as nobody.
+const std::string kAsNobody =
+    "[ \"$(id -u)\" != 0 ] || lull() { setpriv --reuid=65534 --regid=65534 --clear-groups \"$(command -v env)\" lull \"$@\"; }";
+const std::string kFullDisk = "ulimit -f 8";    // blocks of 512 bytes
+
+const BadInputs kCommandLine{
+    "The command line",
+    {
+        {"no command", "lull", "expected a command; lull help lists them"},
+        {"an unknown command", "lull trian", "unknown command 'trian'; did you mean 'train'? (lull help lists the commands)"},
+        {"help for an unknown command", "lull help smaple",
+         "unknown command 'smaple'; did you mean 'sample'? (lull help lists the commands)"},
+        {"an unknown option", "lull train --stpes 3", "unknown option '--stpes'; did you mean '--steps'?"},
+        {"an option before the command", "lull --quiet train", "--quiet: expected after the command: lull train --quiet"},
+        {"an argument too many", "lull train 3", "unexpected argument '3'"},
+        {"an option without its value", "lull train --steps", "--steps: expected a value"},
+        {"no model", "lull sample", "expected lull sample MODEL [OPTIONS]"},
+        {"a value for a switch", "lull train --xflip=perhaps", "--xflip: expected true or false, got 'perhaps'"},
+        {"an unknown preset", "lull train --preset s61", "--preset: unknown preset 's61'; did you mean 's16'? (s16, m32, tiny)"},
+        {"an unknown device", "lull train --device gpu", "--device: unknown device 'gpu'; did you mean 'cpu'? (cpu, cuda)"},
+        {"an unknown sampler", "lull sample run --sampler huen",
+         "--sampler: unknown sampler 'huen'; did you mean 'heun'? (euler, ancestral, heun, lms)"},
+        {"unknown weights", "lull sample run --weights averaged", "--weights: unknown weights 'averaged' (ema, raw)"},
+        {"an unknown shell", "lull completion basch", "SHELL: unknown shell 'basch'; did you mean 'bash'? (bash, zsh, fish)"},
+    }};
+
+const BadInputs kNumbers{
+    "Numbers",
+    {
+        {"no steps", "lull train --steps 0", "--steps: expected a whole number, at least 1, got '0'"},
+        {"steps that are no number", "lull train --steps many", "--steps: expected a whole number, at least 1, got 'many'"},
+        {"a fraction of a step", "lull train --steps 1.5", "--steps: expected a whole number, at least 1, got '1.5'"},
+        {"steps and minutes", "lull train --steps 3 --minutes 1", "--steps: excludes --minutes; give one of them"},
+        {"negative minutes", "lull train --minutes -1", "--minutes: expected a number above 0, got '-1'"},
+        {"an empty batch", "lull train --batch 0", "--batch: expected a whole number from 1 to 65536, got '0'"},
+        {"a batch beyond all bounds", "lull train --batch 1000000000",
+         "--batch: expected a whole number from 1 to 65536, got '1000000000'"},
+        {"a learning rate of 0", "lull train --lr 0", "--lr: expected a number above 0, got '0'"},
+        {"a learning rate that is no number", "lull train --lr nan", "--lr: expected a number above 0, got 'nan'"},
+        {"a decay of 1", "lull train --ema 1", "--ema: expected a number from 0 to below 1, got '1'"},
+        {"a stop after the last step", "lull train --steps 3 --stop-after 5", "--stop-after: expected at most --steps 3, got 5"},
+        {"no threads", "lull train --threads 0", "--threads: expected a whole number from 1 to 4096, got '0'"},
+        {"no sampler steps", "lull sample run --steps 0", "--steps: expected a whole number from 1 to 1000000, got '0'"},
+        {"σ_min above σ_max", "lull sample run --sigma-min 90", "--sigma-min: expected less than --sigma-max 80, got 90"},
+        {"σ_min equal to σ_max", "lull sample run --sigma-min 2 --sigma-max 2",
+         "--sigma-min: expected less than --sigma-max 2, got 2"},
+        {"a negative σ", "lull sample run --sigma-min -1", "--sigma-min: expected a number above 0, got '-1'"},
+        {"an infinite σ", "lull sample run --sigma-max inf", "--sigma-max: expected a number above 0, got 'inf'"},
+        {"an order that LMS does not have", "lull sample run --sampler lms --order 5",
+         "--order: expected a whole number from 1 to 4, got '5'"},
+        {"churn between no noise levels", "lull sample run --S-min 2 --S-max 1", "--S-min: expected at most --S-max 1, got 2"},
+        {"no seeds", "lull sample run --seeds ''", "--seeds: expected numbers and ranges such as 0-63 or 0-7,12, got ''"},
+        {"a range of seeds backwards", "lull sample run --seeds 5-3",
+         "--seeds: expected numbers and ranges such as 0-63 or 0-7,12, got '5-3'"},
+        {"a seed below 0", "lull sample run --seeds=-1", "--seeds: expected numbers and ranges such as 0-63 or 0-7,12, got '-1'"},
+        {"more seeds than memory", "lull sample run --seeds 0-99999999999",
+         "--seeds: expected at most 1000000 seeds, got '0-99999999999'"},
+        {"an image without pixels", "lull sample run --image-size 0",
+         "--image-size: expected pixels, such as 32, or height and width, such as 24x32, got '0'"},
+        {"an image that the network cannot halve", "lull sample run --image-size 31",
+         "[unet] expected x (N, H, W, 1) with H and W multiples of 2, got f32 (64, 31, 31, 1)", 1},
+        {"σ_data for a model that knows its own", "lull sample run --sigma-data 1",
+         "--sigma-data: cannot be given for this model, which says with what it was trained"},
+    }};
+
+const BadInputs kSettings{
+    "Settings files",
+    {
+        {"no such file", "lull train --config nowhere.toml", "nowhere.toml: no such file"},
+        {"a folder", "lull train --config data", "data: not a regular file"},
+        {"a picture", "lull train --config binary.toml", "binary.toml: is no text: expected TOML, key = value on each line"},
+        {"JSON", "lull train --config settings.json", "settings.json: line 1: expected key = value"},
+        {"a table", "lull train --config table.toml",
+         "table.toml: line 1: tables are not used here; write every setting as key = value, before any [table]"},
+        {"an unknown key", "lull train --config unknown-key.toml",
+         "unknown-key.toml: unknown key 'stpes'; did you mean 'steps'?"},
+        {"a value that the flag would not take", "lull train --config bad-value.toml",
+         "bad-value.toml: steps: expected a whole number, at least 1, got '0'"},
+        {"an unknown name", "lull train --config bad-name.toml",
+         "bad-name.toml: preset: unknown preset 's61'; did you mean 's16'? (s16, m32, tiny)"},
+        {"a string without its end", "lull train --config open.toml", "open.toml: line 1: expected \" at the string's end"},
+        {"a string without quotes", "lull train --config bare.toml",
+         "bare.toml: line 1: expected a number, true, false or a string in quotes, got s16"},
+        {"a key that is there twice", "lull train --config twice.toml", "twice.toml: line 3: 'steps' is there twice"},
+        {"keys that exclude each other", "lull train --config both.toml", "both.toml: minutes: excludes steps; give one of them"},
+        {"a number for a switch", "lull train --config flag.toml", "flag.toml: xflip: expected true or false, got '1'"},
+    }};
+
+const BadInputs kData{
+    "Data",
+    {
+        {"no such folder", "lull train --data nowhere",
+         "nowhere/train-images-idx3-ubyte.gz: no such file; install Debian's package dataset-fashion-mnist, or name the folder "
+         "that has Fashion-MNIST with LULL_DATA or --data",
+         1},
+        {"an empty folder", "lull train --data empty",
+         "empty/train-images-idx3-ubyte.gz: no such file; install Debian's package dataset-fashion-mnist, or name the folder "
+         "that has Fashion-MNIST with LULL_DATA or --data",
+         1},
+        {"a file that ends too soon", "lull train --data truncated-data",
+         "truncated-data/train-images-idx3-ubyte: truncated: header says (40, 28, 28), 31,360 bytes, file has 15,672", 1},
+        {"a file of another kind", "lull train --data foreign-data", "foreign-data/train-images-idx3-ubyte: not an IDX file", 1},
+        {"damaged compression", "lull train --data corrupt-data",
+         "corrupt-data/train-images-idx3-ubyte.gz: damaged: the gzip stream is corrupt", 1},
+        {"fewer labels than images", "lull train --data fewer-labels",
+         "fewer-labels/train-labels-idx1-ubyte: expected 40 labels, got (39,)", 1},
+        {"images without height and width", "lull train --data flat-data",
+         "flat-data/train-images-idx3-ubyte: expected images (N, H, W), got (40, 784)", 1},
+        {"no images in the file", "lull train --data no-images",
+         "no-images/train-images-idx3-ubyte: expected images (N, H, W), got (0, 28, 28)", 1},
+    }};
+
+const BadInputs kModels{
+    "Models",
+    {
+        {"no such run", "lull sample nowhere", "nowhere: no such run, checkpoint or diffusers folder", 1},
+        {"a folder without a model", "lull sample empty",
+         "empty: no checkpoint.safetensors and no diffusion_pytorch_model.safetensors in this folder", 1},
+        {"a folder with PyTorch's own format", "lull sample pytorch",
+         "pytorch: no checkpoint.safetensors and no diffusion_pytorch_model.safetensors in this folder; it has "
+         "diffusion_pytorch_model.bin: save the model as one safetensors file of float32 with diffusers' save_pretrained",
+         1},
+        {"a diffusers folder of another network", "lull sample diffusers",
+         "diffusers/config.json: [unet] _class_name: expected UNet2DModel, got \"UNet2DConditionModel\"", 1},
+        {"an empty file", "lull sample empty.safetensors", "empty.safetensors: not a safetensors file: it has only 0 bytes", 1},
+        {"a text file", "lull sample text.safetensors",
+         "text.safetensors: not a safetensors file, or its header is too large: 7,521,891,404,167,278,446 bytes, at most "
+         "100,000,000 are allowed",
+         1},
+        {"a file that ends too soon", "lull sample truncated.safetensors",
+         "truncated.safetensors: truncated: header says 79 bytes, file has 71", 1},
+        {"a header that is longer than the file", "lull sample long-header.safetensors",
+         "long-header.safetensors: not a safetensors file, or its header is too large: 9,223,372,036,854,775,807 bytes, at most "
+         "100,000,000 are allowed",
+         1},
+        {"one bit that is not as it was written", "lull sample damaged.safetensors",
+         "damaged.safetensors: is damaged: its contents do not have the checksum that was written with them", 1},
+        {"tensors without a description", "lull sample foreign.safetensors",
+         "foreign.safetensors: expected 'config' in the metadata, as lull writes it, or diffusers' config.json beside the file",
+         1},
+        {"a damaged description", "lull sample broken-config.safetensors",
+         "broken-config.safetensors: 'config' in the metadata is not JSON", 1},
+        {"a description of something else", "lull sample no-model.safetensors",
+         "no-model.safetensors: [model] no \"model\" in the file's description", 1},
+        {"a tensor of another shape", "lull sample ema.shape.safetensors",
+         "ema.shape.safetensors: [checkpoint] ema.conv_in.weight: expected (8, 1, 3, 3), got (8, 3, 3, 3)", 1},
+        {"a tensor of another shape among the raw weights", "lull sample shape.safetensors --weights raw",
+         "shape.safetensors: [checkpoint] conv_in.weight: expected (8, 1, 3, 3), got (8, 3, 3, 3)", 1},
+        {"a tensor that is missing", "lull sample lacking.safetensors --weights raw",
+         "lacking.safetensors: [checkpoint] there is no tensor 'conv_in.weight'", 1},
+        {"an average that is missing", "lull sample ema.lacking.safetensors",
+         "ema.lacking.safetensors: [checkpoint] there is no tensor 'ema.conv_in.weight'", 1},
+    }};
+
+const BadInputs kRuns{
+    "Runs to go on with",
+    {
+        {"no such run", "lull train --resume nowhere", "nowhere: no such run", 1},
+        {"a run that is finished", "lull train --resume run --data data", "run: is finished: 4 of 4 steps", 1},
+        {"no training state", "lull train --resume no-state --data data", "no-state/training_state.safetensors: no such file", 1},
+        {"a training state that ends too soon", "lull train --resume truncated-state --data data",
+         "truncated-state/training_state.safetensors: truncated: the header alone takes … bytes, file has …", 1},
+        {"a training state of another kind", "lull train --resume foreign-state --data data",
+         "foreign-state/training_state.safetensors: not a safetensors file, or its header is too large: "
+         "8,247,252,419,150,638,958 bytes, at most 100,000,000 are allowed",
+         1},
+        {"a setting that the run has already", "lull train --resume half --lr 1",
+         "--lr: cannot be given with --resume: the run keeps its settings"},
+        {"other data", "lull train --resume half --data other-data",
+         "half: was trained on other data, with mean -0.8921568627450981 instead of -0.9579656862745096; name it with --data", 1},
+    }};
+
+const BadInputs kOutputs{
+    "Outputs",
+    {
+        {"a folder with something in it", "lull train --data data --outdir full-folder",
+         "full-folder: exists and is not empty; choose another --outdir", 1},
+        {"a file where the folder should be", "lull train --data data --outdir a-file", "a-file: is no folder", 1},
+        {"a folder that may not be written", "lull train --data data --preset tiny --steps 1 --quiet --outdir read-only/new",
+         "read-only/new: cannot make this folder: Permission denied", 1, kAsNobody},
+        {"samples into such a folder", "lull sample run --quiet --outdir read-only",
+         "read-only: cannot write into this folder: Permission denied", 1, kAsNobody},
+        {"a file that exists", "lull sample run --save a-file", "a-file: exists; choose another name for --save", 1},
+        {"a file in no folder", "lull sample run --save nowhere/images.safetensors", "nowhere: no such folder", 1},
+        {"a full disk while training", "lull train --data data --preset tiny --steps 2 --quiet --outdir new",
+         "new/checkpoint.safetensors: cannot be written: File too large; no checkpoint was written yet", 1, kFullDisk, "new"},
+        {"a full disk while sampling", "lull sample run --seeds 0-63 --steps 1 --quiet --save images.safetensors",
+         "images.safetensors: cannot be written: File too large", 1, kFullDisk},
+        {"a full disk behind standard output", "lull help train >/dev/full", "cannot write to standard output", 1},
+        {"a closed standard output", "lull help train >&-", "cannot write to standard output", 1},
+    }};
+
+const BadInputs kOutOfHand{
+    "What turns bad on the way",
+    {
+        {"too little memory (1.5 GB)", "lull train --data data --batch 4096 --quiet --outdir new",
+         "[memory] out of memory: … MiB wanted, … MiB in use; smaller batches need less", 1, "ulimit -v 1500000", "new"},
+        {"a loss that is not a number",
+         "lull train --data data --preset tiny --batch 4 --steps 50 --sample-count 0 --lr 1e30 --eps 1e-30 --quiet --outdir new",
+         "[train] step …: the loss is inf; the weights of step … are kept; … of … images have no finite loss, at sigma … to …; "
+         "no checkpoint was written yet",
+         1, "", "new"},
+        {"the same after a checkpoint",
+         "lull train --data data --preset tiny --batch 4 --steps 50 --sample-count 0 --lr 1e30 --eps 1e-30 --save-every 1 "
+         "--quiet --outdir new",
+         "[train] step …: the loss is inf; the weights of step … are kept; … of … images have no finite loss, at sigma … to …; "
+         "new has the checkpoint of step …",
+         1, "", "new"},
+        {"an image that is not a number", "lull sample nan.safetensors --seeds 0-3 --steps 2 --quiet",
+         "[sample] step 1 of 2, σ 0.002: the image of seed 0 is not finite", 1},
+        {"a device that this build does not have", "lull train --device cuda", "--device cuda: this build has no CUDA", 1},
+    }};
+
+}    // namespace
+
+const std::vector<BadInputs>& bad_inputs() {
+    static const std::vector<BadInputs> all{kCommandLine, kNumbers, kSettings, kData, kModels, kRuns, kOutputs, kOutOfHand};
+    return all;
+}
+
+}    // namespace lull::test
