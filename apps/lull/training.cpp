@@ -258,20 +258,17 @@ void Run::train(TrainingLog& log, std::int64_t first_step) {
         progress.update(step.step, details);
         if (settings_.on_step) settings_.on_step(step);
     };
-    const auto checkpoint = [&](const TrainedStep& step) {
-        save(step.step, log);
+    const auto checkpoint = [&](std::int64_t step) {
         log.draw();
+        save(step, log);
     };
     images_.clear();
     try {
         lull::train(parameters_, optimizer_, [this](Positions p) { return loss(p); }, trainer_options(first_step),
                     {{.every = 1, .run = each_step},
-                     {.every = settings_.save_every, .run = checkpoint},
+                     {.every = settings_.save_every, .run = [&](const TrainedStep& step) { checkpoint(step.step); }},
                      {.every = settings_.sample_every, .run = [&](const TrainedStep& step) { draw_samples(step.step); }}});
-        if (saved_ < made_) {    // stopped between two checkpoints
-            save(made_, log);
-            log.draw();
-        }
+        if (saved_ < made_) checkpoint(made_);    // stopped between two
     } catch (const NotFinite& error) {
         throw Error(std::string(error.what()) + "; " + worst_sigmas(images_) + what_is_kept());
     } catch (const Error& error) { throw Error(error.what() + what_is_kept()); }
@@ -320,7 +317,10 @@ void Run::resume(const fs::path& folder, const json& config) {
     const fs::path state = folder_ / kStateName;
     const json position = load_training_state(state, parameters_, optimizer_);
     const std::int64_t step = position.value("step", std::int64_t{0});
-    check_file(step < settings_.steps, folder_, "is finished: ", step, " of ", settings_.steps, " steps");
+    // Cut off between a step's checkpoint and its grid, even the last step's, a run still has that to do.
+    const bool grid_due = step % settings_.sample_every == 0 || step == settings_.steps;
+    const bool grid_missing = grid_due && settings_.sample_count > 0 && !fs::exists(grid_path(step));
+    check_file(step < settings_.steps || grid_missing, folder_, "is finished: ", step, " of ", settings_.steps, " steps");
     check_usage(settings_.stop_after == 0 || (settings_.stop_after > step && settings_.stop_after <= settings_.steps),
                 "--stop-after", "expected more than the ", step, " steps made, and at most ", settings_.steps, ", got ",
                 settings_.stop_after);
@@ -331,8 +331,7 @@ void Run::resume(const fs::path& folder, const json& config) {
     check_not_interrupted();
     remove_leftovers(folder_);
     TrainingLog log(folder_, settings_.noise_level, step, position.at("sigma_loss"));
-    // The grid of the state's own step, if the run was cut off before it was drawn.
-    if (step % settings_.sample_every == 0 && !fs::exists(grid_path(step))) draw_samples(step);
+    if (grid_missing) draw_samples(step);
     check_not_interrupted();
     train(log, step);
 }

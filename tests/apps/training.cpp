@@ -196,6 +196,12 @@ TEST_CASE("a run that is killed between its files goes on as if it had not been"
     const Result resumed = resume(shop, "mixed");
     REQUIRE_MESSAGE(resumed.status == 0, resumed.err);
     check_same_run(shop.path("whole"), shop.path("mixed"));
+
+    // After the last step, too.
+    fs::remove(shop.path("mixed") + "/samples/step-000030.png");
+    CHECK(resume(shop, "mixed").status == 0);
+    check_same_run(shop.path("whole"), shop.path("mixed"));
+    CHECK(resume(shop, "mixed").status == 1);
 }
 
 TEST_CASE("what cannot be resumed is refused in one line, and left as it was") {
