@@ -131,6 +131,7 @@ int run_command(int argc, const char* const* argv) {
         "Settings are flags, or lines of a file that --config names. What goes wrong is said in one line.");
     add_train_command(app);
     add_sample_command(app);
+    add_denoise_command(app);
     add_manual_commands(app);
     ConfigFile config;
     app.parse_complete_callback([&] {    // all flags are known, and nothing has run yet

@@ -11,24 +11,19 @@
 
 namespace lull {
 
-namespace {
-
-void check_finite(const Tensor& x, std::span<const std::uint64_t> seeds, int step, int steps, double sigma) {
+std::optional<std::int64_t> first_not_finite(const Tensor& x) {
     const Tensor values = x.contiguous();
     const std::int64_t per_image = x.elements() / x.size(0);
     for (std::int64_t n = 0; n < x.size(0); ++n) {
         const float* image = values.data<float>() + n * per_image;
-        check(std::all_of(image, image + per_image, [](float value) { return std::isfinite(value); }), "sample", "step ",
-              step + 1, " of ", steps, ", σ ", sigma, ": the image of seed ", seeds[static_cast<std::size_t>(n)],
-              " is not finite");
+        if (!std::all_of(image, image + per_image, [](float value) { return std::isfinite(value); })) return n;
     }
+    return std::nullopt;
 }
 
-}    // namespace
-
-Tensor ImageList::labels_of(std::int64_t first, std::int64_t count) const {
+Tensor label_tensor(std::span<const std::int32_t> labels, std::int64_t first, std::int64_t count) {
     if (labels.empty()) return {};
-    check(std::ssize(labels) == size(), "labels", "expected one for each of ", size(), " images, got ", labels.size());
+    check(first + count <= std::ssize(labels), "labels", "expected one for each image, got ", labels.size());
     Tensor part = empty({count}, DType::i32);
     std::copy_n(labels.begin() + first, count, part.data<std::int32_t>());
     return part;
@@ -45,13 +40,15 @@ bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList&
         Sampling run;
         run.seeds.assign(list.seeds.begin() + first, list.seeds.begin() + first + count);
         run.on_step = [&](int step, double sigma, const Tensor& x) {
-            check_finite(x, run.seeds, step, plan.steps, sigma);
+            if (const auto bad = first_not_finite(x))
+                fail("sample", "step ", step + 1, " of ", plan.steps, ", σ ", sigma, ": the image of seed ",
+                     run.seeds[static_cast<std::size_t>(*bad)], " is not finite");
             stopped = !on_step({first, step, sigma, x});
             return !stopped;
         };
         const Tensor noise = start_noise(run.seeds, image, plan.sigma_max);
         if (!on_step({first, -1, plan.sigma_max, noise})) return false;
-        const Tensor x = sample(plan.choice, D(list.labels_of(first, count)), noise, sigmas, run);
+        const Tensor x = sample(plan.choice, D(label_tensor(list.labels, first, count)), noise, sigmas, run);
         if (stopped) return false;
         on_batch(first, x.contiguous());
     }
@@ -92,6 +89,14 @@ std::map<std::string, std::string> describe(const SamplingPlan& plan, const Imag
                                             {"Seeds", format_seeds(list.seeds)}};
     if (!list.labels.empty()) text["Labels"] = format_labels(list.labels);
     return text;
+}
+
+std::map<std::string, std::string> describe(const Model& model, Weights weights) {
+    return {{"Software", "lull " LULL_VERSION},
+            {"Model", model.file.string()},
+            {"Model SHA-256", model_hash(model)},
+            {"Weights", weights == Weights::ema ? "ema" : "raw"},
+            {"Precision", "f32"}};
 }
 
 }    // namespace lull

@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "apps/lull/model.h"
 #include "diffusion/sampler_choice.h"
 #include "diffusion/sigmas.h"
 #include "engine/tensor.h"
@@ -24,14 +26,15 @@ struct SamplingPlan {
     std::vector<double> sigmas() const { return karras_sigmas(steps, sigma_min, sigma_max, rho); }
 };
 
+// labels[first], … as networks take them: (count) i32; undefined when there are none.
+Tensor label_tensor(std::span<const std::int32_t> labels, std::int64_t first, std::int64_t count);
+
 // Which images: one per seed. labels: the class of each, for a conditional model; empty for another.
 struct ImageList {
     std::vector<std::uint64_t> seeds;
     std::vector<std::int32_t> labels{};
 
     std::int64_t size() const { return std::ssize(seeds); }
-    // Of images first, first + 1, …: (count) i32, undefined without labels.
-    Tensor labels_of(std::int64_t first, std::int64_t count) const;
 };
 
 // The denoiser of images of these classes, (N) i32; of an unconditional model, for which they are undefined.
@@ -57,6 +60,9 @@ Tensor generate(
     const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan, std::int64_t batch,
     const std::function<bool(const SamplerState&)>& on_step = [](const SamplerState&) { return true; });
 
+// The first image of x (N, …) f32 with a value that is not finite, if there is one.
+std::optional<std::int64_t> first_not_finite(const Tensor& x);
+
 // Images as one picture with everything that says how they came about in its text. black, white: the values to be shown so.
 void write_grid(const std::filesystem::path& path, const Tensor& images, double black, double white,
                 const std::map<std::string, std::string>& text, int scale = 1);
@@ -64,7 +70,8 @@ void write_grid(const std::filesystem::path& path, const Tensor& images, double 
 // Values from black to white as [-1, 1], which pictures show.
 Tensor shown(const Tensor& images, double black, double white);
 
-// The text of such a picture.
+// The text of such a picture: how, and by which model.
 std::map<std::string, std::string> describe(const SamplingPlan& plan, const ImageList& list);
+std::map<std::string, std::string> describe(const Model& model, Weights weights);
 
 }    // namespace lull

@@ -2,13 +2,20 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
+#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "apps/lull/model.h"
+#include "apps/lull/options.h"
 #include "apps/lull/seeds.h"
 #include "engine/did_you_mean.h"
 #include "engine/error.h"
 
 namespace lull {
+
+using namespace nlohmann::json_literals;
+
 namespace {
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
@@ -36,6 +43,17 @@ std::pair<std::int64_t, std::int64_t> parse_part(std::string_view part, std::int
     return {*first, *last};
 }
 
+// As the model's training data had them; none where that is not known.
+std::vector<std::string> class_names(const Model& model) {
+    const auto place = "/data/classes"_json_pointer;
+    if (!model.description.contains(place)) return {};
+    try {
+        return model.description.at(place).get<std::vector<std::string>>();
+    } catch (const nlohmann::json::exception&) {
+        fail("labels", "the model's description has classes that are no list of names");
+    }
+}
+
 }    // namespace
 
 std::vector<std::int32_t> parse_labels(std::string_view text, std::int64_t images, std::int64_t classes,
@@ -44,12 +62,31 @@ std::vector<std::int32_t> parse_labels(std::string_view text, std::int64_t image
     for (std::size_t begin = 0; begin <= text.size();) {
         const std::size_t end = std::min(text.find(',', begin), text.size());
         const auto [first, last] = parse_part(text.substr(begin, end - begin), classes, names);
+        check(last - first < images, "labels", "expected one class, or one for each of the ", images, " images, got more");
         for (std::int64_t label = first; label <= last; ++label) labels.push_back(static_cast<std::int32_t>(label));
         begin = end + 1;
     }
     if (labels.size() == 1) labels.resize(static_cast<std::size_t>(images), labels.front());
     check(std::ssize(labels) == images, "labels", "expected one class, or one for each of the ", images, " images, got ",
           labels.size());
+    return labels;
+}
+
+std::vector<std::int32_t> labels_for(const Model& model, const std::string& text, std::int64_t images) {
+    const UNetConfig& unet = model.config.unet;
+    check_usage(unet.class_embed != ClassEmbedType::none || text.empty(), "--labels", "this model knows no classes");
+    if (unet.class_embed == ClassEmbedType::none) return {};
+    check_usage(unet.class_embed != ClassEmbedType::identity, "--labels",
+                "this model takes vectors for classes (class_embed_type identity); only the library can give them");
+    const bool any_number = unet.class_embed == ClassEmbedType::timestep;
+    check_usage(!any_number || !text.empty(), "--labels", "this model needs a number for every image");
+    if (!text.empty()) {
+        const std::int64_t classes = any_number ? std::numeric_limits<std::int32_t>::max() : unet.classes;
+        return reading("--labels", [&] { return parse_labels(text, images, classes, class_names(model)); });
+    }
+    std::vector<std::int32_t> labels(static_cast<std::size_t>(images));
+    for (std::size_t i = 0; i < labels.size(); ++i)
+        labels[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(unet.classes));
     return labels;
 }
 

@@ -67,6 +67,12 @@ void add_output_options(CLI::App& app, SampleText& text) {
         ->type_name("LIST")
         ->capture_default_str()
         ->group(group);
+    app.add_option(
+           "--labels", s.labels,
+           "classes for a conditional model: one for all images or one for each, such as 3, 0-9,5 or sandal (default: all "
+           "in turn)")
+        ->type_name("LIST")
+        ->group(group);
     app.add_option("--batch", s.batch,
                    "images at a time; changes the memory needed, not the images (default: 64 of 32x32, fewer of larger ones)")
         ->type_name("N")

@@ -8,6 +8,7 @@
 
 #include "apps/lull/film_strip.h"
 #include "apps/lull/interrupt.h"
+#include "apps/lull/labels.h"
 #include "apps/lull/progress.h"
 #include "apps/lull/run_folder.h"
 #include "apps/lull/seeds.h"
@@ -43,16 +44,6 @@ std::string picture_name(const SampleSettings& s) {
 
 std::string images_of(std::int64_t count) { return std::to_string(count) + (count == 1 ? " image" : " images"); }
 
-// The folder of the pictures, made if need be. What stands in the way is better known before the work than after it.
-fs::path prepare_outputs(const SampleSettings& s) {
-    check_new(s.save, "--save");
-    const fs::path folder = s.outdir.empty() ? find_model(s.model).parent_path() : s.outdir;
-    make_folder(folder);
-    check_writable(folder);
-    if (!s.save.empty()) check_writable(s.save.parent_path());
-    return folder;
-}
-
 // One run of the command: what is drawn, and what becomes of it.
 class Drawing {
   public:
@@ -77,14 +68,14 @@ class Drawing {
 };
 
 Drawing::Drawing(const SampleSettings& settings, const Model& model)
-    : settings_(settings), model_(model), list_{settings.seeds}, text_(describe(settings.plan, list_)) {
+    : settings_(settings),
+      model_(model),
+      list_{settings.seeds, labels_for(model, settings.labels, std::ssize(settings.seeds))},
+      text_(describe(settings.plan, list_)) {
     const Shape image = model.config.image();
     batch_ = std::min(list_.size(), settings.batch > 0 ? settings.batch : default_batch(image));
     steps_ = (list_.size() + batch_ - 1) / batch_ * settings.plan.steps;
-    text_["Model"] = model.file.string();
-    text_["Model SHA-256"] = model_hash(model);
-    text_["Weights"] = settings.model_options.weights == Weights::ema ? "ema" : "raw";
-    text_["Precision"] = "f32";
+    text_.merge(describe(model, settings.model_options.weights));
 
     const std::int64_t most = most_in_picture(image, settings.scale), pictured = std::min(list_.size(), most);
     check_usage(pictured == list_.size() || !settings.save.empty(), "--seeds", list_.size(),
@@ -142,7 +133,7 @@ std::vector<fs::path> Drawing::write(const fs::path& folder) {
     write_picture(picture, image_grid(shown(pictured_, config.black, config.white), {.scale = settings_.scale}),
                   pictured_.size(0));
     if (film_) {
-        const Denoiser D = model_.denoiser(list_.labels_of(0, film_->images()));
+        const Denoiser D = model_.denoiser(label_tensor(list_.labels, 0, film_->images()));
         paths.push_back(free_path(folder / (picture.stem().string() + "-trajectory.png")));
         write_picture(paths.back(), film_->picture(D, config, settings_.scale), film_->images());
     }
@@ -150,6 +141,15 @@ std::vector<fs::path> Drawing::write(const fs::path& folder) {
 }
 
 }    // namespace
+
+fs::path prepare_outputs(const fs::path& model, const fs::path& outdir, const fs::path& save) {
+    check_new(save, "--save");
+    const fs::path folder = outdir.empty() ? find_model(model).parent_path() : outdir;
+    make_folder(folder);
+    check_writable(folder);
+    if (!save.empty()) check_writable(save.parent_path());
+    return folder;
+}
 
 std::int64_t default_batch(const Shape& image) {
     const std::int64_t fitting = 64 * 32 * 32 / (image[0] * image[1]);
@@ -164,7 +164,7 @@ std::int64_t most_in_picture(const Shape& image, int scale) {
 std::vector<fs::path> sample_model(const SampleSettings& settings) {
     settings.machine.apply();
     check_plan(settings);
-    const fs::path folder = prepare_outputs(settings);
+    const fs::path folder = prepare_outputs(settings.model, settings.outdir, settings.save);
     const InterruptGuard guard;
     const Model model = load_model(settings.model, settings.model_options);
     Drawing drawing(settings, model);

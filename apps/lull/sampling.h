@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "apps/lull/generate.h"
@@ -15,6 +16,7 @@ struct SampleSettings {
     std::filesystem::path model;    // a run's folder, a checkpoint or a diffusers folder
     ModelOptions model_options;
     std::vector<std::uint64_t> seeds;
+    std::string labels;    // of a conditional model: one for all images, or one for each; empty: its classes in turn
     SamplingPlan plan;
     std::int64_t batch = 0;          // 0: default_batch
     std::filesystem::path outdir;    // of the pictures; empty: beside the weights
@@ -23,6 +25,11 @@ struct SampleSettings {
     int scale = 2;
     MachineOptions machine;
 };
+
+// The folder for pictures from a model: outdir, which is made, or the model's. Throws Error when it cannot be written to, or
+// when `save`, unless it is empty, is there or cannot be: better before the work than after it.
+std::filesystem::path prepare_outputs(const std::filesystem::path& model, const std::filesystem::path& outdir,
+                                      const std::filesystem::path& save);
 
 // As many images at a time as take about the memory of 64 of 32×32 pixels, but one for every thread, and at most 64.
 std::int64_t default_batch(const Shape& image);

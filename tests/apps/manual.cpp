@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::vector<std::vector<std::string>> kCommands{{"train"}, {"sample"}, {"help"}, {"completion"}, {"man"}};
+const std::vector<std::vector<std::string>> kCommands{{"train"}, {"sample"}, {"denoise"}, {"help"}, {"completion"}, {"man"}};
 
 // In columns: a byte that continues a letter takes none.
 std::size_t width(const std::string& line) {

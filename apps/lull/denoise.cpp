@@ -1,0 +1,113 @@
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+#include <numeric>
+
+#include "apps/lull/commands.h"
+#include "apps/lull/denoising.h"
+#include "apps/lull/seeds.h"
+
+namespace lull {
+namespace {
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  lull denoise runs/ten    # four images, from hardly any noise to hardly anything else\n"
+    "  lull denoise runs/ten --sigma 0.5,1,2 --index 10-15\n"
+    "  lull denoise runs/ten --input x.safetensors --sigma 80 --save d.safetensors\n"
+    "The file of --save has all images at the first noise level, then all at the next.";
+
+// What comes as text and becomes something else.
+struct DenoiseText {
+    DenoiseSettings settings;
+    std::string sigmas = "0.02,0.1,0.3,1,3,10,80", index, split = "test";
+    std::int64_t count = 4;
+
+    DenoiseSettings parsed() const {
+        DenoiseSettings s = settings;
+        s.sigmas = reading("--sigma", [&] { return parse_sigmas(sigmas); });
+        s.split = split == "train" ? Split::train : Split::test;
+        s.index.resize(static_cast<std::size_t>(count));
+        std::iota(s.index.begin(), s.index.end(), 0);
+        if (!index.empty()) s.index = reading("--index", [&] { return parse_seeds(index); });
+        return s;
+    }
+};
+
+void add_image_options(CLI::App& app, DenoiseText& text) {
+    const std::string group = "Images";
+    DenoiseSettings& s = text.settings;
+    app.add_option("--data", s.data,
+                   "IDX or CIFAR-10 files, or a folder with them or with PNG pictures, brought to the model's size (default: "
+                   "Fashion-MNIST)")
+        ->type_name("PATH")
+        ->group(group);
+    CLI::Option* split = app.add_option("--split", text.split, "test or train, of data in two parts");
+    expect_one_of(split->type_name("NAME")->capture_default_str()->group(group), "part", {"test", "train"});
+    app.add_option("--count", text.count, "how many images, from the first")
+        ->type_name("N")
+        ->check(whole_number(1, 1'000'000))
+        ->capture_default_str()
+        ->group(group);
+    app.add_option("--index", text.index, "or which images: numbers and ranges such as 0-7,12")
+        ->type_name("LIST")
+        ->excludes("--count")
+        ->group(group);
+    app.add_option("--seed", s.seed, "of the noise, which is the same at every noise level")
+        ->type_name("N")
+        ->check(whole_number(0))
+        ->capture_default_str()
+        ->group(group);
+    app.add_option("--input", s.input,
+                   "instead: a safetensors file with x, (N, C, H, W) f32, taken as it is at every noise level")
+        ->type_name("FILE")
+        ->excludes("--data")
+        ->excludes("--split")
+        ->excludes("--count")
+        ->excludes("--index")
+        ->excludes("--seed")
+        ->group(group);
+    app.add_option("--labels", s.labels,
+                   "classes for a conditional model: one for all images or one for each, such as 3, 0-3 or sandal (default: the "
+                   "data set's)")
+        ->type_name("LIST")
+        ->group(group);
+}
+
+void add_output_options(CLI::App& app, DenoiseText& text) {
+    const std::string group = "Output";
+    DenoiseSettings& s = text.settings;
+    app.add_option("--outdir", s.outdir, "folder of the picture denoise-IMAGES.png (default: the model's)")
+        ->type_name("DIR")
+        ->group(group);
+    app.add_option("--save", s.save, "also write the safetensors file with x and denoised, (N, C, H, W) f32, and sigma, (N) f64")
+        ->type_name("FILE")
+        ->group(group);
+    app.add_option("--scale", s.scale, "size of an image's pixel in the picture")
+        ->type_name("N")
+        ->check(whole_number(1, 64))
+        ->capture_default_str()
+        ->group(group);
+}
+
+}    // namespace
+
+void add_denoise_command(CLI::App& app) {
+    const auto text = std::make_shared<DenoiseText>();
+    CLI::App& denoise = *app.add_subcommand("denoise", "Show what a model makes of noisy images in one step, D(x; sigma)");
+    denoise.footer(kExamples);
+    denoise.add_option("MODEL", text->settings.model, "a run's folder, a checkpoint, or a diffusers folder")
+        ->option_text(" ")
+        ->required();
+    denoise.add_option("--sigma", text->sigmas, "noise levels, in units of the data's range")
+        ->type_name("LIST")
+        ->capture_default_str()
+        ->group("Noise");
+    add_image_options(denoise, *text);
+    add_output_options(denoise, *text);
+    add_model_options(denoise, text->settings.model_options);
+    add_machine_options(denoise, text->settings.machine);
+    denoise.final_callback([text] { std::cout << denoise_images(text->parsed()).string() << '\n'; });
+}
+
+}    // namespace lull

@@ -1,0 +1,222 @@
+#include "apps/lull/denoising.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+
+#include "apps/lull/generate.h"
+#include "apps/lull/interrupt.h"
+#include "apps/lull/labelled_grid.h"
+#include "apps/lull/labels.h"
+#include "apps/lull/run_folder.h"
+#include "apps/lull/sampling.h"
+#include "apps/lull/seeds.h"
+#include "engine/io/file.h"
+#include "engine/io/png.h"
+#include "engine/io/safetensors.h"
+#include "engine/ops/concat/concat.h"
+#include "engine/ops/reduce/reduce.h"
+#include "engine/random.h"
+#include "nn/data/load_images.h"
+
+namespace lull {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::int64_t kMostSigmas = 1000, kMostPictured = 8;
+
+// What D is asked about.
+struct Question {
+    std::vector<std::int32_t> labels;    // of the images; none for an unconditional model
+    Tensor y, noise;                     // (N, H, W, C): x = y + σ n
+    Tensor x;                            // (N, H, W, C): or this at every σ; then y and noise are undefined
+    std::string name, origin;            // for the picture's name and text
+
+    std::int64_t size() const { return x.defined() ? x.size(0) : y.size(0); }
+    Tensor at(double sigma) const { return x.defined() ? x : y + sigma * noise; }
+};
+
+// One noise level's row of the picture.
+struct Rung {
+    double sigma;
+    Tensor x, denoised;    // (N, H, W, C)
+};
+
+Question read_input(const DenoiseSettings& s, const Model& model) {
+    const SafetensorsFile file = load_safetensors(s.input);
+    const Shape image = model.config.image();
+    const auto found = file.tensors.find("x");
+    check_file(found != file.tensors.end(), s.input, "has no tensor 'x'");
+    const Tensor& x = found->second;
+    check_file(x.dtype() == DType::f32 && x.rank() == 4 && x.size(0) > 0 && Shape{x.size(2), x.size(3), x.size(1)} == image,
+               s.input, "expected 'x' as f32 (N, ", image[2], ", ", image[0], ", ", image[1], "), got ", x);
+    check_file(!first_not_finite(x), s.input, "'x' has values that are not finite");
+    return {.labels = labels_for(model, s.labels, x.size(0)),
+            .y = {},
+            .noise = {},
+            .x = from_pytorch_layout(x).contiguous(),
+            .name = s.input.stem().string(),
+            .origin = s.input.string()};
+}
+
+Question read_data(const DenoiseSettings& s, const Model& model) {
+    const ModelConfig& config = model.config;
+    const Shape image = config.image();
+    LoadOptions how;
+    how.size = ImageSize{.width = image[1], .height = image[0]};
+    how.colours = image[2] == 1 ? Colours::grey : Colours::colour;
+    how.split = s.split;
+    const ImageDataset data = load_images(s.data, how).range(config.black, config.white);
+    std::vector<std::int64_t> index;
+    for (const std::uint64_t i : s.index) {
+        check_usage(i < static_cast<std::uint64_t>(data.size()), "--index", "expected numbers of images below ", data.size(),
+                    ", got ", i);
+        index.push_back(static_cast<std::int64_t>(i));
+    }
+    const Batch batch = data.gather(index);
+    std::vector<std::int32_t> labels = labels_for(model, s.labels, std::ssize(index));
+    if (s.labels.empty() && !labels.empty() && batch.labels.defined())
+        labels.assign(batch.labels.data<std::int32_t>(), batch.labels.data<std::int32_t>() + batch.labels.elements());
+    return {.labels = labels,
+            .y = batch.images,
+            .noise = denoising_noise(batch.images.shape(), s.index, s.seed),
+            .x = {},
+            .name = format_seeds(s.index),
+            .origin = format_seeds(s.index) + " of " + data.name + ", noise seed " + std::to_string(s.seed)};
+}
+
+Tensor evaluate(const Model& model, const Question& question, const Tensor& x, double sigma) {
+    const std::int64_t batch = default_batch(model.config.image());
+    std::vector<Tensor> parts;
+    for (std::int64_t first = 0; first < x.size(0); first += batch) {
+        const std::int64_t count = std::min(batch, x.size(0) - first);
+        parts.push_back(model.denoiser(label_tensor(question.labels, first, count))(x.slice(0, first, first + count), sigma));
+        if (interrupted()) throw Interrupted("stopped at σ " + sigma_title(sigma) + "; nothing was written");
+    }
+    const Tensor denoised = concat(parts, 0);
+    if (const auto bad = first_not_finite(denoised)) fail("denoise", "σ ", sigma, ": D of image ", *bad, " is not finite");
+    return denoised;
+}
+
+// A line of the table: numbers in columns of twelve characters.
+void print_row(std::initializer_list<double> numbers) {
+    std::string line;
+    for (const double number : numbers) {
+        char text[32];
+        std::snprintf(text, sizeof text, "%12.4g", number);
+        line += text;
+    }
+    std::cout << line << '\n';
+}
+
+void print_table(const std::vector<Rung>& rungs, const Question& question, const EdmPreconditioner& edm) {
+    const bool truth = question.y.defined();
+    std::cout << (truth ? "       sigma        rmse    weighted\n"
+                        : "       sigma         min         max        mean         std\n");
+    for (const auto& [sigma, x, denoised] : rungs) {
+        if (truth) {
+            const double error = mean(sq(denoised - question.y)).item();
+            print_row({sigma, std::sqrt(error), edm.weight(sigma) * error});
+        } else {
+            const std::vector<double> values = denoised.values();
+            const auto [least, most] = std::minmax_element(values.begin(), values.end());
+            const double middle = mean(denoised).item();
+            print_row({sigma, *least, *most, middle, std::sqrt(mean(sq(denoised - middle)).item())});
+        }
+    }
+}
+
+// Rows of noise levels; x, D and the truth of the first images beside each other.
+Tensor picture_of(const std::vector<Rung>& rungs, const Question& question, const ModelConfig& model, int scale) {
+    const std::int64_t count = std::min(question.size(), kMostPictured);
+    const bool truth = question.y.defined();
+    LabelledGrid grid{.columns = static_cast<int>(count * (truth ? 3 : 2)),
+                      .column_group = static_cast<int>(count),
+                      .column_titles = {truth ? "noisy" : "x", "denoised"},
+                      .corner = "sigma",
+                      .scale = scale};
+    if (truth) grid.column_titles.push_back("true");
+    std::vector<Tensor> cells;
+    for (const auto& [sigma, x, denoised] : rungs) {
+        cells.push_back(at_data_contrast(x.slice(0, 0, count), sigma, model.edm));
+        cells.push_back(denoised.slice(0, 0, count));
+        if (truth) cells.push_back(question.y.slice(0, 0, count));
+        grid.row_titles.push_back(sigma_title(sigma));
+    }
+    grid.images = shown(concat(cells, 0), model.black, model.white);
+    return draw(grid);
+}
+
+void save_tensors(const fs::path& path, const std::vector<Rung>& rungs, const std::map<std::string, std::string>& text) {
+    std::vector<Tensor> x, denoised, sigmas;
+    for (const Rung& rung : rungs) {
+        x.push_back(to_pytorch_layout(rung.x));
+        denoised.push_back(to_pytorch_layout(rung.denoised));
+        sigmas.push_back(full({rung.x.size(0)}, rung.sigma, DType::f64));
+    }
+    save_safetensors(path, {{{"x", concat(x, 0)}, {"denoised", concat(denoised, 0)}, {"sigma", concat(sigmas, 0)}}, text});
+}
+
+std::map<std::string, std::string> describe(const DenoiseSettings& s, const Question& question, const Model& model) {
+    auto text = lull::describe(model, s.model_options.weights);
+    std::ostringstream sigmas;
+    for (const double sigma : s.sigmas) sigmas << (sigmas.tellp() > 0 ? ", " : "") << sigma;
+    text["Sigmas"] = sigmas.str();
+    text["Images"] = question.origin;
+    if (!question.labels.empty()) text["Labels"] = format_labels(question.labels);
+    return text;
+}
+
+}    // namespace
+
+std::vector<double> parse_sigmas(std::string_view text) {
+    std::vector<double> sigmas;
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const std::size_t end = std::min(text.find(',', begin), text.size());
+        const std::string_view part = text.substr(begin, end - begin);
+        double sigma = 0;
+        const auto [rest, error] = std::from_chars(part.data(), part.data() + part.size(), sigma);
+        const bool whole = error == std::errc() && rest == part.data() + part.size();
+        check(whole && sigma > 0 && std::isfinite(sigma), "sigma", "expected numbers above 0 such as 0.02,0.3,1, got '", text,
+              "'");
+        sigmas.push_back(sigma);
+        begin = end + 1;
+    }
+    check(sigmas.size() <= kMostSigmas, "sigma", "expected at most ", kMostSigmas, " noise levels, got ", sigmas.size());
+    return sigmas;
+}
+
+Tensor denoising_noise(const Shape& shape, std::span<const std::uint64_t> index, std::uint64_t seed) {
+    std::vector<RandomStream> streams;
+    for (const std::uint64_t i : index) streams.push_back({seed, Purpose::noise, i});
+    Tensor noise = empty(shape);
+    fill_normal(noise, streams);
+    return noise;
+}
+
+fs::path denoise_images(const DenoiseSettings& settings) {
+    settings.machine.apply();
+    const fs::path folder = prepare_outputs(settings.model, settings.outdir, settings.save);
+    const InterruptGuard guard;
+    const Model model = load_model(settings.model, settings.model_options);
+    const Question question = settings.input.empty() ? read_data(settings, model) : read_input(settings, model);
+    std::vector<Rung> rungs;
+    for (const double sigma : settings.sigmas) {
+        const Tensor x = question.at(sigma);
+        rungs.push_back({sigma, x, evaluate(model, question, x, sigma)});
+    }
+
+    const auto text = describe(settings, question, model);
+    if (!settings.save.empty()) save_tensors(settings.save, rungs, text);
+    const fs::path picture = free_path(folder / ("denoise-" + question.name + ".png"));
+    write_png(picture, {picture_of(rungs, question, model.config, settings.scale), text});
+    if (!settings.machine.quiet) print_table(rungs, question, model.config.edm);
+    return picture;
+}
+
+}    // namespace lull

@@ -1,0 +1,47 @@
+// What a trained model makes of noisy images in one step: D(x; σ).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apps/lull/model.h"
+#include "apps/lull/options.h"
+#include "nn/data/load_options.h"
+
+namespace lull {
+
+struct DenoiseSettings {
+    std::filesystem::path model;    // a run's folder, a checkpoint or a diffusers folder
+    ModelOptions model_options;
+    std::vector<double> sigmas;
+    std::filesystem::path input;         // a safetensors file with x; empty: images of a data set
+    std::filesystem::path data;          // as load_images takes it
+    Split split = Split::test;           // of the data set
+    std::vector<std::uint64_t> index;    // which of its images
+    std::uint64_t seed = 0;              // of the noise
+    std::string labels;                  // of a conditional model; empty: the data set's own
+    std::filesystem::path outdir;        // of the picture; empty: beside the weights
+    std::filesystem::path save;          // the tensors; empty: not wanted
+    int scale = 2;
+    MachineOptions machine;
+};
+
+// "0.02,0.3,1". Throws Error, saying what a list looks like, unless all are numbers above 0, at least one and at most 1,000.
+std::vector<double> parse_sigmas(std::string_view text);
+
+// Noise n for images y (N, H, W, C), the same at every σ: that of image i depends on (seed, index[i]) alone.
+Tensor denoising_noise(const Shape& shape, std::span<const std::uint64_t> index, std::uint64_t seed);
+
+// Evaluates D at every σ: for x = y + σ n, y images of a data set, or for the input's "x", (N, C, H, W) f32, as it is. Writes
+// OUTDIR/denoise-0-3.png (after the images or the input's name; -2 and so on if that is there), in whose rows, one per σ, stand
+// x, D and y, of at most 8 images; and, if wanted, `save`: a safetensors file of S·N images, all N at the first σ, then all at
+// the next, with "x" and "denoised" (S·N, C, H, W) f32 and "sigma" (S·N) f64. Prints, unless quiet, a line for every σ: for a
+// data set the root mean square error of D and the weighted loss λ(σ) E (D - y)², otherwise what values D has. Returns the
+// picture's path. Throws as sample_model does.
+std::filesystem::path denoise_images(const DenoiseSettings& settings);
+
+}    // namespace lull
