@@ -114,6 +114,12 @@ void check_writable(const fs::path& folder) {
     check_file(writable, where, "cannot write into this folder: ", std::strerror(errno));
 }
 
+void check_can_be_made(const fs::path& folder) {
+    fs::path above = folder;
+    while (!above.empty() && !fs::exists(above)) above = above.parent_path();
+    check_writable(above);
+}
+
 fs::path free_path(const fs::path& path) {
     fs::path candidate = path;
     for (int number = 2; fs::exists(candidate); ++number)

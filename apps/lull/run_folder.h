@@ -67,6 +67,9 @@ void check_new(const std::filesystem::path& path, const std::string& flag);
 // Throws Error unless files can be made in this folder (empty: the working folder).
 void check_writable(const std::filesystem::path& folder);
 
+// The same of a folder that may have yet to be made, by the nearest one above it that is there.
+void check_can_be_made(const std::filesystem::path& folder);
+
 // The path if nothing is there, otherwise NAME-2.EXT, NAME-3.EXT, ….
 std::filesystem::path free_path(const std::filesystem::path& path);
 

@@ -15,6 +15,7 @@ constexpr const char* kExamples =
     "  lull train --resume runs/ten                     # what was cut off or stopped goes on\n"
     "  lull train --preset m32 --batch 512 --lr 1e-2    # the large network\n"
     "  lull train --config runs/ten/config.toml --seed 1 --outdir runs/other\n"
+    "  lull train --dry-run > my.toml                   # the settings, to change and use with --config\n"
     "The folder gets config.json, config.toml, log.jsonl, loss.png, samples/, checkpoint.safetensors and\n"
     "training_state.safetensors; lull sample FOLDER draws from it.";
 
@@ -159,7 +160,12 @@ void add_train_command(CLI::App& app) {
         ->type_name("RUN")
         ->configurable(false)
         ->group(kRunGroup);
-    train.final_callback([settings, resumed, &train] {
+    const auto dry = std::make_shared<bool>(false);
+    train
+        .add_flag("--dry-run", *dry, "check everything and print the settings as resolved, as a file for --config; write nothing")
+        ->configurable(false)
+        ->group(kRunGroup);
+    train.final_callback([settings, resumed, dry, &train] {
         if (!resumed->empty()) {
             check_resumable(train);
             resume_training(*resumed, *settings);
@@ -168,7 +174,7 @@ void add_train_command(CLI::App& app) {
         }
         check_usage(settings->minutes > 0 || settings->stop_after <= settings->steps, "--stop-after", "expected at most --steps ",
                     settings->steps, ", got ", settings->stop_after);
-        std::cout << train_model(*settings).string() << '\n';
+        std::cout << (*dry ? plan_training(*settings) : train_model(*settings).string() + '\n');
     });
 }
 

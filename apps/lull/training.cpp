@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -45,6 +46,12 @@ void write_text(const fs::path& path, const std::string& text) {
     file.commit();
 }
 
+std::string as_comment(const std::string& text) {
+    std::string comment = "# ";
+    for (const char c : text) comment += c == '\n' ? std::string("\n# ") : std::string(1, c);
+    return comment + '\n';
+}
+
 // What trains the same model again: lull train --config.
 std::string config_file(const TrainSettings& settings) {
     json all = to_json(settings);
@@ -67,6 +74,7 @@ class Run {
           description_{{"model", to_json(model_)}, {"data", describe(data_, statistics_)}, {"training", to_json(settings_)}} {}
 
     fs::path start();
+    std::string plan();                                         // of start()
     void resume(const fs::path& folder, const json& config);    // from the state that is saved there; config: its checkpoint's
 
   private:
@@ -77,6 +85,7 @@ class Run {
     Tensor loss(Positions positions);
     TrainerOptions trainer_options(std::int64_t first_step) const;
     void resolve_steps();
+    std::string name() const { return "fashion-mnist-" + settings_.preset; }    // of its folder
     void make_folder();
     void train(TrainingLog& log, std::int64_t first_step);
     void remove_folder(bool was_there) const;
@@ -217,7 +226,7 @@ void Run::draw_samples(std::int64_t step) const {
 
 void Run::make_folder() {
     if (settings_.outdir.empty()) {
-        folder_ = make_run_folder("runs", "fashion-mnist-" + settings_.preset);
+        folder_ = make_run_folder("runs", name());
     } else {
         make_empty_folder(settings_.outdir);
         folder_ = settings_.outdir;
@@ -288,6 +297,20 @@ void Run::check_not_interrupted() const {
     if (interrupted()) throw Interrupted("stopped before a step was made; nothing was written");
 }
 
+std::string Run::plan() {
+    if (!settings_.outdir.empty()) check_free(settings_.outdir);
+    folder_ = settings_.outdir.empty() ? fs::path("runs") / (name() + "-NNN") : settings_.outdir;
+    check_can_be_made(folder_);
+    resolve_steps();
+    check_not_interrupted();
+    const std::int64_t batch = settings_.batch * settings_.accumulate;
+    std::ostringstream text;
+    text << summary() << '\n'
+         << settings_.steps << " steps of " << batch << " images: " << std::setprecision(3)
+         << static_cast<double>(settings_.steps * batch) / static_cast<double>(data_.size()) << " epochs";
+    return as_comment(text.str()) + config_file(settings_);
+}
+
 fs::path Run::start() {
     const bool was_there = fs::exists(settings_.outdir);
     if (!settings_.outdir.empty()) check_free(settings_.outdir);
@@ -345,6 +368,13 @@ fs::path data_folder_of(const fs::path& run) {
 }
 
 }    // namespace
+
+std::string plan_training(const TrainSettings& settings) {
+    settings.machine.apply();
+    model_preset(settings.preset);
+    const InterruptGuard guard;
+    return Run(settings).plan();
+}
 
 fs::path train_model(const TrainSettings& settings) {
     settings.machine.apply();

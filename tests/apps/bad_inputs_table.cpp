@@ -178,6 +178,8 @@ const BadInputs kRuns{
 const BadInputs kOutputs{
     "Outputs",
     {
+        {"a dry run into a folder with something in it", "lull train --data data --dry-run --outdir full-folder",
+         "full-folder: exists and is not empty; choose another --outdir", 1},
         {"a folder with something in it", "lull train --data data --outdir full-folder",
          "full-folder: exists and is not empty; choose another --outdir", 1},
         {"a file where the folder should be", "lull train --data data --outdir a-file", "a-file: is no folder", 1},

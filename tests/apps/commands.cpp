@@ -173,6 +173,25 @@ TEST_CASE("a run's config.toml trains the same model again, bit for bit") {
         CHECK_MESSAGE(same_bytes(shop.folder.path() / "run" / name, shop.folder.path() / "again" / name), name);
 }
 
+TEST_CASE("a dry run says what would be done, as a settings file that does it, and writes nothing") {
+    const Workshop shop;
+    const Result plan = shop.train("run", {"--steps", "5", "--dry-run", "--P-mean", "-1"});
+    REQUIRE_MESSAGE(plan.status == 0, plan.err);
+    CHECK(plan.err.empty());
+    CHECK(!fs::exists(shop.path("run")));
+    CHECK(plan.out.find("40 images (32, 32, 1)") != std::string::npos);
+    CHECK(plan.out.find("into " + shop.path("run") + "\n# 5 steps of 4 images: 0.5 epochs\n") != std::string::npos);
+    CHECK(plan.out.find("\nsample-every = 1\n") != std::string::npos);
+
+    REQUIRE(shop.train("run", {"--steps", "5", "--P-mean", "-1"}).status == 0);
+    const std::string config = read_bytes(shop.folder.path() / "run" / "config.toml");
+    CHECK(plan.out.ends_with(config));
+    CHECK(shop.train("run", {"--dry-run"}).err ==
+          "lull: " + shop.path("run") + ": exists and is not empty; choose another --outdir\n");
+    CHECK(run({"train", "--resume", shop.path("run"), "--dry-run"}).err ==
+          "lull: --dry-run: cannot be given with --resume: the run keeps its settings\n");
+}
+
 TEST_CASE("of the defaults, the file and the command line, the later wins") {
     const Workshop shop;
     const std::string config = shop.path("my.toml");
