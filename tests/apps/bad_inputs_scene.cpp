@@ -60,6 +60,8 @@ void make_models(const fs::path& folder) {
     write_bytes(folder / "text.safetensors", "not a checkpoint at all");
     save_safetensors(folder / "foreign.safetensors", {{{"a", zeros({4})}}, {}});
 
+    save_safetensors(folder / "wide.safetensors", {{{"x", zeros({2, 3, 32, 32})}}, {}});
+
     const SafetensorsFile good = load_safetensors(folder / "run" / "checkpoint.safetensors");
     const auto altered = [&](const std::string& name, const auto& alter) {
         SafetensorsFile file = good;

@@ -157,6 +157,27 @@ const BadInputs kModels{
          "ema.lacking.safetensors: [checkpoint] there is no tensor 'ema.conv_in.weight'", 1},
     }};
 
+const BadInputs kDenoising{
+    "Denoising",
+    {
+        {"no noise levels", "lull denoise run --sigma ''", "--sigma: expected numbers above 0 such as 0.02,0.3,1, got ''"},
+        {"a noise level of 0", "lull denoise run --sigma 0,1", "--sigma: expected numbers above 0 such as 0.02,0.3,1, got '0,1'"},
+        {"a noise level that is no number", "lull denoise run --sigma much",
+         "--sigma: expected numbers above 0 such as 0.02,0.3,1, got 'much'"},
+        {"no images", "lull denoise run --count 0", "--count: expected a whole number from 1 to 1000000, got '0'"},
+        {"an image that the data does not have", "lull denoise run --data data --split train --index 40",
+         "--index: expected numbers of images below 40, got 40"},
+        {"labels for a model without classes", "lull denoise run --data data --split train --labels 3",
+         "--labels: this model knows no classes"},
+        {"no such input", "lull denoise run --input nowhere.safetensors", "nowhere.safetensors: no such file", 1},
+        {"an input without a tensor x", "lull denoise run --input foreign.safetensors", "foreign.safetensors: has no tensor 'x'",
+         1},
+        {"an input of another shape", "lull denoise run --input wide.safetensors",
+         "wide.safetensors: expected 'x' as f32 (N, 1, 32, 32), got f32 (2, 3, 32, 32)", 1},
+        {"an output that exists", "lull denoise run --data data --split train --save a-file",
+         "a-file: exists; choose another name for --save", 1},
+    }};
+
 const BadInputs kRuns{
     "Runs to go on with",
     {
@@ -221,7 +242,8 @@ const BadInputs kOutOfHand{
 }    // namespace
 
 const std::vector<BadInputs>& bad_inputs() {
-    static const std::vector<BadInputs> all{kCommandLine, kNumbers, kSettings, kData, kModels, kRuns, kOutputs, kOutOfHand};
+    static const std::vector<BadInputs> all{kCommandLine, kNumbers, kSettings, kData,     kModels,
+                                            kDenoising,   kRuns,    kOutputs,  kOutOfHand};
     return all;
 }
 
