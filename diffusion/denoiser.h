@@ -8,6 +8,7 @@
 #include "engine/autograd.h"
 #include "engine/ops/elementwise/elementwise.h"
 #include "engine/tensor.h"
+#include "nn/module.h"
 
 namespace lull {
 
@@ -17,8 +18,18 @@ namespace lull {
 using Denoiser = std::function<Tensor(const Tensor& x, double sigma)>;
 
 // F(x; c_noise): a network of one input in units of variance, and one number per image. x: (N, H, W, C), c_noise: (N).
-// Returns x's shape. A module is passed as std::ref(unet), or in a lambda that also binds class labels.
+// Returns x's shape. network_of makes one of a U-Net; any function will do.
 using Network = std::function<Tensor(const Tensor& x, const Tensor& c_noise)>;
+
+// A module as a network that computes in `precision`, f32 or bf16: its weights are converted here, once (cast in nn/module.h),
+// x in every call, and the answer comes back in x's type. While gradients are recorded they arrive in the module's own
+// parameters, so a training pass makes its network anew. labels: of the images of every call, for a conditional U-Net.
+template <Module M>
+Network network_of(const M& module, DType precision = DType::f32, const Tensor& labels = {}) {
+    return [cast_module = cast(module, precision), precision, labels](const Tensor& x, const Tensor& c_noise) {
+        return cast_module(x.to(precision), c_noise, labels).to(x.dtype());
+    };
+}
 
 // The preconditioned network with the mean taken out: F(c_in (x - mean); c_noise). sigma: double or Tensor (N, 1, …, 1).
 // Throws Error when the network changes the shape, which broadcasting would hide.

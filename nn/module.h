@@ -114,13 +114,22 @@ std::int64_t parameter_count(const M& module) {
     return count;
 }
 
+namespace detail {
+struct Cast {
+    DType dtype;
+    void operator()(const std::string&, Tensor& tensor) const { tensor = tensor.to(dtype); }
+    template <class Part>
+    requires Part::keeps_type void operator()(const std::string&, Part&) const {}
+};
+}    // namespace detail
+
 // A copy whose parameters are the module's in another floating type, converted on the tape: gradients of the copy arrive in
-// the module's own parameters. Mixed precision is a step through cast(unet, DType::bf16) with f32 masters. Buffers stay as
-// they are, and shared.
+// the module's own parameters. Mixed precision is a pass through cast(unet, DType::bf16), the masters f32. Buffers, and parts
+// of a type that says `static constexpr bool keeps_type = true`, stay as they are, and shared.
 template <Module M>
 M cast(const M& module, DType dtype) {
     M copy = module;
-    for_each(copy, [&](const std::string&, Tensor& tensor) { tensor = tensor.to(dtype); });
+    for_each(copy, detail::Cast{dtype});
     return copy;
 }
 

@@ -53,16 +53,17 @@ void UNet::check_labels(const Tensor& labels, std::int64_t images) const {
         check(label >= 0 && label < config.classes, "unet", "expected labels from 0 to ", config.classes - 1, ", got ", label);
 }
 
+// Angles are computed in the type of `time`, f32, and then become the network's.
 Tensor UNet::features(const Tensor& time) const {
-    if (time_proj) return (*time_proj)(time);
-    return sinusoidal_embedding(time, config.channels.front(),
-                                {.flip_sin_to_cos = config.flip_sin_to_cos, .freq_shift = config.freq_shift});
+    const SinusoidOptions sinusoid{.flip_sin_to_cos = config.flip_sin_to_cos, .freq_shift = config.freq_shift};
+    const Tensor angles = time_proj ? (*time_proj)(time) : sinusoidal_embedding(time, config.channels.front(), sinusoid);
+    return angles.to(conv_in.weight.dtype());
 }
 
 Tensor UNet::class_embedding(const Tensor& labels) const {
     if (class_table) return (*class_table)(labels);
-    const Tensor numbers = labels.to(DType::f32);
-    return class_number_embedding ? (*class_number_embedding)(features(numbers)) : numbers;
+    if (class_number_embedding) return (*class_number_embedding)(features(labels.to(DType::f32)));
+    return labels.to(conv_in.weight.dtype());
 }
 
 Tensor UNet::operator()(const Tensor& input, const Tensor& time, const Tensor& labels) const {
@@ -78,7 +79,7 @@ Tensor UNet::operator()(const Tensor& input, const Tensor& time, const Tensor& l
     if (mid_block) x = (*mid_block)(x, emb);
     for (const UpBlock& block : up_blocks) x = block(x, emb, skips);
     x = conv_out(conv_norm_out(x));
-    return time_proj ? x / time.reshape({-1, 1, 1, 1}) : x;
+    return time_proj ? (x.to(time.dtype()) / time.reshape({-1, 1, 1, 1})).to(x.dtype()) : x;
 }
 
 }    // namespace lull

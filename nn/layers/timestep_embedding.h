@@ -23,6 +23,8 @@ Tensor fourier_embedding(const Tensor& time, const Tensor& frequencies);
 
 // The frequencies, as a layer: fixed numbers that are saved with the weights. Drawn from N(0, 16²) (nn/init.h).
 struct GaussianFourierProjection {
+    static constexpr bool keeps_type = true;    // rounded to bf16, the highest frequencies would be others
+
     Tensor weight;    // (h)
 
     GaussianFourierProjection() = default;
