@@ -18,7 +18,8 @@ namespace lull {
 using Denoiser = std::function<Tensor(const Tensor& x, double sigma)>;
 
 // F(x; c_noise): a network of one input in units of variance, and one number per image. x: (N, H, W, C), c_noise: (N).
-// Returns x's shape. network_of makes one of a U-Net; any function will do.
+// Returns x's shape. A module is passed as std::ref(unet), or through network_of, which binds class labels and chooses the
+// precision.
 using Network = std::function<Tensor(const Tensor& x, const Tensor& c_noise)>;
 
 // A module as a network that computes in `precision`, f32 or bf16: its weights are converted here, once (cast in nn/module.h),

@@ -96,7 +96,7 @@ std::map<std::string, std::string> describe(const Model& model, Weights weights)
             {"Model", model.file.string()},
             {"Model SHA-256", model_hash(model)},
             {"Weights", weights == Weights::ema ? "ema" : "raw"},
-            {"Precision", "f32"}};
+            {"Precision", std::string(name_of(model.precision))}};
 }
 
 }    // namespace lull

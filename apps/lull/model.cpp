@@ -65,10 +65,7 @@ ModelConfig model_config_from_json(const json& all) try {
     return config;
 } catch (const json::exception& error) { fail("model", "the description of the model is incomplete: ", error.what()); }
 
-Denoiser Model::denoiser(const Tensor& labels) const {
-    const auto network = [unet = unet, labels](const Tensor& x, const Tensor& c_noise) { return unet(x, c_noise, labels); };
-    return lull::denoiser(network, config.edm);
-}
+Denoiser Model::denoiser(const Tensor& labels) const { return lull::denoiser(network_of(unet, precision, labels), config.edm); }
 
 std::string model_hash(const Model& model) {
     Sha256 sha;

@@ -39,6 +39,7 @@ struct Model {
     UNet unet;
     nlohmann::json description = {};    // all that a checkpoint says ("model", "data", "training", "step"); a foreign one: null
     std::filesystem::path file = {};    // with the weights
+    DType precision = DType::f32;       // or bf16: what the network computes in. Its weights are f32 here in either case
 
     // The network behind its preconditioner. Holds the weights by itself. labels: (N) i32, the classes of the N images of
     // every call; undefined for an unconditional model, and needed for a conditional one: else the call throws Error.
@@ -55,6 +56,11 @@ struct ModelOptions {
     std::optional<double> black, white;    // a model of lull's: shown so, instead of as it was trained
     std::optional<std::int64_t> height, width;
 };
+
+// --precision, f32 or bf16: what a network computes in.
+void add_precision_option(CLI::App& app, DType& precision, const std::string& group, const std::string& help);
+// The type of that name. Throws UsageError for any other.
+DType parse_precision(const std::string& name);
 
 // --weights, --sigma-data, --mean, --time-input, --range-low, --range-high, --image-size.
 void add_model_options(CLI::App& app, ModelOptions& options);

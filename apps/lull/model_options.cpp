@@ -1,10 +1,12 @@
 // The flags that say something about a model.
 #include <CLI/CLI.hpp>
+#include <array>
 #include <charconv>
 
 #include "apps/lull/commands.h"
 #include "apps/lull/model.h"
 #include "apps/lull/options.h"
+#include "engine/did_you_mean.h"
 
 namespace lull {
 
@@ -27,6 +29,18 @@ void parse_image_size(const std::string& text, ModelOptions& options) {
 }
 
 }    // namespace
+
+DType parse_precision(const std::string& name) {
+    constexpr std::array<std::string_view, 2> kNames{"f32", "bf16"};
+    check_usage(name == "f32" || name == "bf16", "--precision", "unknown precision '", name, "'", did_you_mean(name, kNames));
+    return name == "bf16" ? DType::bf16 : DType::f32;
+}
+
+void add_precision_option(CLI::App& app, DType& precision, const std::string& group, const std::string& help) {
+    const auto parse = [&precision](const std::string& name) { precision = parse_precision(name); };
+    CLI::Option* option = app.add_option_function<std::string>("--precision", parse, help);
+    expect_one_of(option->type_name("NAME")->default_str("f32")->group(group), "precision", {"f32", "bf16"});
+}
 
 void add_model_options(CLI::App& app, ModelOptions& options) {
     const std::string group = "Model", foreign = "Model that does not say how it was trained (a diffusers folder)";

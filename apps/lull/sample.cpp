@@ -105,6 +105,9 @@ void add_sample_command(CLI::App& app) {
         ->option_text(" ")
         ->required();
     add_model_options(sample, text->settings.model_options);
+    add_precision_option(sample, text->settings.precision, "Model",
+                         "f32, or bf16: the network's weights and values rounded to 8 significant bits; on a CPU it is not "
+                         "faster, and serves to see what bf16 does to images");
     add_sampler_options(sample, *text);
     add_output_options(sample, *text);
     add_machine_options(sample, text->settings.machine);

@@ -166,7 +166,8 @@ std::vector<fs::path> sample_model(const SampleSettings& settings) {
     check_plan(settings);
     const fs::path folder = prepare_outputs(settings.model, settings.outdir, settings.save);
     const InterruptGuard guard;
-    const Model model = load_model(settings.model, settings.model_options);
+    Model model = load_model(settings.model, settings.model_options);
+    model.precision = settings.precision;
     Drawing drawing(settings, model);
     drawing.run();
     return drawing.write(folder);

@@ -23,6 +23,7 @@ struct SampleSettings {
     std::filesystem::path save;      // the raw images; empty: not wanted
     bool trajectory = false;         // also a film-strip
     int scale = 2;
+    DType precision = DType::f32;    // or bf16: what the network computes in
     MachineOptions machine;
 };
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "apps/lull/commands.h"
+#include "apps/lull/model.h"
 #include "apps/lull/training.h"
 
 namespace lull {
@@ -141,6 +142,10 @@ void add_run_options(CLI::App& app, TrainSettings& s) {
         ->check(whole_number(1))
         ->configurable(false)
         ->group(group);
+    add_precision_option(app, s.precision, group,
+                         "f32, or bf16: the network's weights and values rounded to 8 significant bits; weights, loss and "
+                         "optimizer stay f32, and so does the checkpoint. On a CPU it is not faster, and serves to see "
+                         "what bf16 does to training");
     add_machine_options(app, s.machine);
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "apps/lull/model.h"
 #include "engine/did_you_mean.h"
 
 namespace lull {
@@ -42,6 +43,7 @@ json to_json(const TrainSettings& s) {
             {"weight_decay", s.weight_decay},
             {"clip", s.clip},
             {"ema", s.ema},
+            {"precision", name_of(s.precision)},
             {"P_mean", s.noise_level.mean},
             {"P_std", s.noise_level.std},
             {"sigma_data", s.sigma_data},
@@ -67,6 +69,7 @@ TrainSettings train_settings_from_json(const json& all) try {
     all.at("weight_decay").get_to(s.weight_decay);
     all.at("clip").get_to(s.clip);
     all.at("ema").get_to(s.ema);
+    s.precision = parse_precision(all.value("precision", "f32"));    // runs from before there was a choice are f32
     all.at("P_mean").get_to(s.noise_level.mean);
     all.at("P_std").get_to(s.noise_level.std);
     all.at("sigma_data").get_to(s.sigma_data);

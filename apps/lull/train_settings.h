@@ -11,6 +11,7 @@
 
 #include "apps/lull/options.h"
 #include "diffusion/sigmas.h"
+#include "engine/dtype.h"
 #include "nn/trainer.h"
 #include "nn/unet_config.h"
 
@@ -26,6 +27,7 @@ struct TrainSettings {
     double learning_rate = 4e-3;
     double eps = 1e-5, beta2 = 0.99, weight_decay = 0;
     double clip = 1;
+    DType precision = DType::f32;    // or bf16: what the network computes in; weights, loss and optimizer are f32 in either case
     double ema = 0.999;
     LogNormal noise_level;    // P_mean, P_std
     double sigma_data = 0;    // 0: the data's standard deviation

@@ -143,9 +143,7 @@ Tensor Run::loss(Positions positions) {
     const Batch batch = stream.batch(data_, positions);
     const Tensor& y = batch.images;
     const NoisyImages noisy = add_noise(y, settings_.noise_level, settings_.seed, positions);
-    const Network network = [&](const Tensor& x, const Tensor& c_noise) {
-        return unet_(x, c_noise, settings_.conditional ? batch.labels : Tensor());
-    };
+    const Network network = network_of(unet_, settings_.precision, settings_.conditional ? batch.labels : Tensor());
     const EdmLoss result = edm_loss(network, model_.edm, y, noisy);
     const std::vector<double> sigmas = noisy.sigma.values(), losses = result.per_image.values();
     for (std::size_t i = 0; i < sigmas.size(); ++i) images_.push_back({sigmas[i], losses[i]});
