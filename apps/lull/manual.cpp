@@ -139,8 +139,7 @@ std::string manual_markdown(const CommandReference& program) {
         ".\n\nThis page is what `lull man --markdown` prints; `lull help COMMAND` shows the same on a terminal.\n\n"
         "| command | |\n|---|---|\n";
     for (const CommandReference& command : program.commands) {
-        page +=
-            "| [" + command.name + "](#" + program.name + '-' + command.last_name() + ") | " + markdown(command.summary) + " |\n";
+        page += "| " + code(command.name) + " | " + markdown(command.summary) + " |\n";
     }
     page += '\n' + markdown_examples(program.examples);
     for (const CommandReference& command : program.commands) page += markdown_command(command);

@@ -56,7 +56,7 @@ TEST_CASE("buffers are visited where they are asked for, and are no parameters")
     for_each(std::as_const(module), [](const std::string&, const Buffer& buffer) { CHECK(buffer.tensor.values()[0] == 1); });
 }
 
-TEST_CASE("a cast has parameters of the other type, whose gradients arrive in the module's; buffers are shared") {
+TEST_CASE("a cast has parameters of the other type, whose gradients arrive in the module's, buffers are shared") {
     Stateful module;
     module.scale.requires_grad();
     const Stateful half = cast(module, DType::bf16);

@@ -38,7 +38,7 @@ TEST_CASE("picture list: sub-folders are classes, in the order of their names, w
     CHECK(list.others == 1);
 }
 
-TEST_CASE("picture list: pictures in the folder itself have no classes; what is hidden or of another kind is counted") {
+TEST_CASE("picture list: pictures in the folder itself have no classes, what is hidden or of another kind is counted") {
     const TemporaryFolder folder;
     for (const char* name : {"b.png", "a.png", ".hidden.png", ".git/c.png", "d.jpg", "e.JPEG", "notes.txt", "f.png.part"})
         touch(folder, name);
