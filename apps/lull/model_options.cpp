@@ -1,7 +1,6 @@
 // The flags that say something about a model.
 #include <CLI/CLI.hpp>
 #include <array>
-#include <charconv>
 
 #include "apps/lull/commands.h"
 #include "apps/lull/model.h"
@@ -9,26 +8,6 @@
 #include "engine/did_you_mean.h"
 
 namespace lull {
-
-namespace {
-
-// "32", or "24x32": height and width.
-void parse_image_size(const std::string& text, ModelOptions& options) {
-    const auto pixels = [&](std::string_view number) {
-        std::int64_t value = 0;
-        const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-        const bool whole = error == std::errc() && end == number.data() + number.size();
-        check_usage(whole && value >= 1 && value <= 65'536, "--image-size",
-                    "expected pixels, such as 32, or height and width, such as 24x32, got '", text, "'");
-        return value;
-    };
-    const std::string_view both = text;
-    const std::size_t x = both.find('x');
-    options.height = pixels(both.substr(0, x));
-    options.width = x == both.npos ? options.height : pixels(both.substr(x + 1));
-}
-
-}    // namespace
 
 DType parse_precision(const std::string& name) {
     constexpr std::array<std::string_view, 2> kNames{"f32", "bf16"};
@@ -58,8 +37,13 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
         "ema (averaged) or raw", "ema", group);
     expect_one_of(weights, "weights", {"ema", "raw"});
     named(
-        "--image-size", "PIXELS", [&options](const std::string& size) { parse_image_size(size, options); },
-        "32, or height and width as 24x32 (default: the model's own)", "", group);
+        "--image-size", "PIXELS",
+        [&options](const std::string& text) {
+            const ImageSize size = parse_image_size("--image-size", text);
+            options.width = size.width;
+            options.height = size.height;
+        },
+        "32, or width and height as 48x32 (default: the model's own)", "", group);
     number("--range-low", options.black, number_in(-1e6, 1e6), "the value that is shown black (default: the data's)", "", group);
     number("--range-high", options.white, number_in(-1e6, 1e6), "the value that is shown white (default: the data's)", "", group);
     number("--sigma-data", options.sigma_data, number_above(0), "standard deviation of its data", "0.5", foreign);

@@ -58,6 +58,16 @@ ValueCheck number_in(double least, double below) {
                        [=](double value) { return value >= least && value < below; });
 }
 
+ImageSize parse_image_size(std::string_view flag, const std::string& text) {
+    constexpr std::int64_t kMost = 65'536;
+    const std::size_t x = text.find('x');
+    const auto width = parse<std::int64_t>(text.substr(0, x));
+    const auto height = x == std::string::npos ? width : parse<std::int64_t>(text.substr(x + 1));
+    check_usage(width && height && *width >= 1 && *width <= kMost && *height >= 1 && *height <= kMost, flag,
+                "expected pixels, such as 32, or width and height, such as 48x32, got '", text, "'");
+    return {*width, *height};
+}
+
 void MachineOptions::apply() const {
     constexpr std::array<std::string_view, 2> kDevices{"cpu", "cuda"};
     check_usage(device == "cpu" || device == "cuda", "--device", "unknown device '", device, "'", did_you_mean(device, kDevices));

@@ -8,6 +8,7 @@
 
 #include "diffusion/sampler_choice.h"
 #include "engine/error.h"
+#include "nn/data/resize.h"
 
 namespace lull {
 
@@ -46,6 +47,9 @@ ValueCheck whole_number(std::int64_t least, std::int64_t most = kNoLimit);
 ValueCheck number_at_least(double least);
 ValueCheck number_above(double bound);
 ValueCheck number_in(double least, double below);    // [least, below)
+
+// Pixels: "32", or width and height: "48x32". Throws UsageError that names the flag.
+ImageSize parse_image_size(std::string_view flag, const std::string& text);
 
 // Options that both subcommands have.
 struct MachineOptions {

@@ -15,6 +15,7 @@ constexpr const char* kExamples =
     "  lull train --minutes 10 --outdir runs/ten        # as many steps as ten minutes hold\n"
     "  lull train --resume runs/ten                     # what was cut off or stopped goes on\n"
     "  lull train --preset m32 --batch 512 --lr 1e-2    # the large network\n"
+    "  lull train --data pictures --size 64             # a folder of PNG pictures, made 64x64\n"
     "  lull train --config runs/ten/config.toml --seed 1 --outdir runs/other\n"
     "  lull train --dry-run > my.toml                   # the settings, to change and use with --config\n"
     "The folder gets config.json, config.toml, log.jsonl, loss.png, samples/, checkpoint.safetensors and\n"
@@ -26,8 +27,8 @@ constexpr const char* kRunGroup = "Run";
 void check_resumable(const CLI::App& train) {
     for (const CLI::Option* option : train.get_options()) {
         const std::string name = option->get_name();
-        const bool allowed =
-            name == "--resume" || name == "--data" || name == "--stop-after" || option->get_group() == kMachineGroup;
+        const bool allowed = name == "--resume" || name == "--data" || name == "--no-cache" || name == "--stop-after" ||
+                             option->get_group() == kMachineGroup;
         const bool length = name == "--steps" || name == "--minutes";
         check_usage(option->count() == 0 || allowed, name, "cannot be given with --resume: the run keeps its settings",
                     length ? ", and its learning rate is planned to its last step" : "");
@@ -35,20 +36,16 @@ void check_resumable(const CLI::App& train) {
 }
 
 void add_model_options(CLI::App& app, TrainSettings& s) {
-    const std::string group = "Model and data";
+    const std::string group = "Model";
     CLI::Option* preset =
         app.add_option("--preset", s.preset, "network: s16 (0.9 M parameters), m32 (15.9 M, attention), tiny (for trials)");
     expect_one_of(preset->type_name("NAME")->capture_default_str()->group(group), "preset",
                   {preset_names().begin(), preset_names().end()});
-    app.add_option("--data", s.data,
-                   "folder with Fashion-MNIST's four files (default: LULL_DATA, then Debian's dataset-fashion-mnist)")
-        ->type_name("DIR")
-        ->group(group);
     app.add_flag("--xflip", s.flip, "mirror images left-right by chance")->group(group);
     app.add_flag("--conditional", s.conditional, "tell the network each image's class, so that sample --labels can ask for one")
         ->group(group);
     app.add_flag("--center", s.center, "take the data's mean out of what the network sees")->group(group);
-    app.add_option("--outdir", s.outdir, "folder of the run, new or empty (default: runs/fashion-mnist-PRESET-NNN)")
+    app.add_option("--outdir", s.outdir, "folder of the run, new or empty (default: runs/DATA-PRESET-NNN)")
         ->type_name("DIR")
         ->group(group);
 }
@@ -153,9 +150,10 @@ void add_run_options(CLI::App& app, TrainSettings& s) {
 
 void add_train_command(CLI::App& app) {
     const auto settings = std::make_shared<TrainSettings>();
-    CLI::App& train = *app.add_subcommand("train", "Train a model on Fashion-MNIST");
+    CLI::App& train = *app.add_subcommand("train", "Train a model on Fashion-MNIST, or on pictures of your own");
     train.footer(kExamples);
     add_model_options(train, *settings);
+    add_data_options(train, settings->data);
     add_length_options(train, *settings);
     add_optimizer_options(train, *settings);
     add_noise_options(train, *settings);

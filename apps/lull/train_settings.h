@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "apps/lull/data_options.h"
 #include "apps/lull/options.h"
 #include "diffusion/sigmas.h"
 #include "engine/dtype.h"
@@ -19,8 +20,8 @@ namespace lull {
 
 struct TrainSettings {
     std::string preset = "s16";
-    std::filesystem::path data;      // empty: where it is installed
-    std::filesystem::path outdir;    // empty: runs/NAME-NNN
+    DataOptions data;
+    std::filesystem::path outdir;    // empty: runs/DATA-PRESET-NNN
     std::int64_t steps = 1300;
     double minutes = 0;    // > 0: as many steps as fit, instead of `steps`
     std::int64_t batch = 64, accumulate = 1;

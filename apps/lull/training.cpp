@@ -11,6 +11,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "apps/lull/data_options.h"
 #include "apps/lull/generate.h"
 #include "apps/lull/interrupt.h"
 #include "apps/lull/model.h"
@@ -21,7 +22,6 @@
 #include "diffusion/objective.h"
 #include "engine/io/file.h"
 #include "engine/threads.h"
-#include "nn/data/fashion_mnist.h"
 #include "nn/init.h"
 #include "nn/trainer.h"
 
@@ -32,12 +32,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-json describe(const ImageDataset& data, const Statistics& statistics) {
-    return {{"name", data.name},
-            {"images", data.size()},
-            {"range", {data.low, data.high}},
-            {"mean", statistics.mean},
-            {"std", statistics.std}};
+// Throws UsageError, with a size that will do, unless the network can halve images of this size as often as it has levels.
+void check_size(const ImageDataset& data, const UNetConfig& unet) {
+    const std::int64_t multiple = std::int64_t{1} << (unet.levels() - 1);
+    const ImageSize size{data.pixels.size(2), data.pixels.size(1)};
+    const auto rounded = [&](std::int64_t side) {
+        return std::max<std::int64_t>(1, (side + multiple / 2) / multiple) * multiple;
+    };
+    const std::int64_t width = rounded(size.width), height = rounded(size.height);
+    const std::string better = width == height ? std::to_string(width) : std::to_string(width) + "x" + std::to_string(height);
+    check_usage(width == size.width && height == size.height, "--size", "expected multiples of ", multiple,
+                " for this network of ", unet.levels(), " levels, got ", to_string(size), "; --size ", better, " will do");
 }
 
 void write_text(const fs::path& path, const std::string& text) {
@@ -55,7 +60,7 @@ std::string as_comment(const std::string& text) {
 // What trains the same model again: lull train --config.
 std::string config_file(const TrainSettings& settings) {
     json all = to_json(settings);
-    if (!settings.data.empty()) all["data"] = fs::absolute(settings.data).string();
+    all.update(to_json(settings.data));
     return "# lull train --config THIS_FILE --outdir ANOTHER_FOLDER trains this model again, bit for bit.\n" + to_toml(all);
 }
 
@@ -63,7 +68,7 @@ std::string config_file(const TrainSettings& settings) {
 class Run {
   public:
     explicit Run(const TrainSettings& settings)
-        : data_(fashion_mnist(Split::train, settings.data)),
+        : data_(load_data(settings.data, &notes_)),
           statistics_(data_.statistics()),
           settings_(resolved(settings, statistics_)),
           model_{config_of(settings_, data_, statistics_)},
@@ -71,7 +76,7 @@ class Run {
           parameters_(unet_),
           optimizer_(
               {.beta2 = settings.beta2, .eps = settings.eps, .weight_decay = settings.weight_decay, .max_norm = settings.clip}),
-          description_{{"model", to_json(model_)}, {"data", describe(data_, statistics_)}, {"training", to_json(settings_)}} {}
+          description_{{"model", to_json(model_)}, {"data", describe(data_, settings_.data)}, {"training", to_json(settings_)}} {}
 
     fs::path start();
     std::string plan();                                         // of start()
@@ -85,7 +90,7 @@ class Run {
     Tensor loss(Positions positions);
     TrainerOptions trainer_options(std::int64_t first_step) const;
     void resolve_steps();
-    std::string name() const { return "fashion-mnist-" + settings_.preset; }    // of its folder
+    std::string name() const { return file_name_of(data_) + "-" + settings_.preset; }    // of its folder
     void make_folder();
     void train(TrainingLog& log, std::int64_t first_step);
     void remove_folder(bool was_there) const;
@@ -98,6 +103,7 @@ class Run {
     fs::path grid_path(std::int64_t step) const;
     void draw_samples(std::int64_t step) const;
 
+    std::vector<std::string> notes_;    // on the data
     ImageDataset data_;
     Statistics statistics_;
     TrainSettings settings_;
@@ -129,6 +135,7 @@ ModelConfig Run::config_of(const TrainSettings& settings, const ImageDataset& da
         config.unet.class_embed = ClassEmbedType::table;
         config.unet.classes = static_cast<int>(data.class_counts().size());
     }
+    check_size(data, config.unet);
     return config;
 }
 
@@ -234,8 +241,8 @@ void Run::make_folder() {
 
 std::string Run::summary() const {
     std::ostringstream text;
-    text << data_.name << ": " << data_.size() << " images " << model_.image() << ", mean " << statistics_.mean << ", std "
-         << statistics_.std << '\n'
+    for (const std::string& note : notes_) text << note << '\n';
+    text << data_.size() << " images " << model_.image() << ", mean " << statistics_.mean << ", std " << statistics_.std << '\n'
          << settings_.preset << ": " << parameters_.count() << " parameters, " << thread_count()
          << (thread_count() == 1 ? " thread" : " threads") << ", into " << folder_.string();
     return text.str();
@@ -316,7 +323,6 @@ fs::path Run::start() {
     description_["training"] = to_json(settings_);
     json resolved = description_;
     resolved["machine"] = {{"threads", thread_count()}, {"device", settings_.machine.device}};
-    if (!settings_.data.empty()) resolved["data"]["path"] = fs::absolute(settings_.data).string();
 
     check_not_interrupted();
     make_folder();
@@ -334,6 +340,7 @@ fs::path Run::start() {
 }
 
 void Run::resume(const fs::path& folder, const json& config) {
+    check_same_data(data_, config.at("data"), folder);
     folder_ = folder;
     const fs::path state = folder_ / kStateName;
     const json position = load_training_state(state, parameters_, optimizer_);
@@ -345,9 +352,6 @@ void Run::resume(const fs::path& folder, const json& config) {
     check_usage(settings_.stop_after == 0 || (settings_.stop_after > step && settings_.stop_after <= settings_.steps),
                 "--stop-after", "expected more than the ", step, " steps made, and at most ", settings_.steps, ", got ",
                 settings_.stop_after);
-    for (const char* key : {"images", "mean", "std"})
-        check_file(config.at("data").at(key) == description_.at("data").at(key), folder_, "was trained on other data, with ", key,
-                   " ", config.at("data").at(key), " instead of ", description_.at("data").at(key), "; name it with --data");
 
     check_not_interrupted();
     remove_leftovers(folder_);
@@ -355,14 +359,6 @@ void Run::resume(const fs::path& folder, const json& config) {
     if (grid_missing) draw_samples(step);
     check_not_interrupted();
     train(log, step);
-}
-
-// The folder that a run's data was in, as its config.json has it; empty when that is gone or names none.
-fs::path data_folder_of(const fs::path& run) {
-    std::ifstream file(run / "config.json");
-    const json config = json::parse(file, nullptr, false);
-    const json::json_pointer where("/data/path");
-    return !config.is_discarded() && config.contains(where) ? config.at(where).get<std::string>() : std::string();
 }
 
 }    // namespace
@@ -390,7 +386,9 @@ void resume_training(const fs::path& run, const TrainSettings& settings) try {
     const json config = read_checkpoint(find_checkpoint(run)).config;
     check_file(config.contains("training"), run, "is no run of lull train");
     TrainSettings original = train_settings_from_json(config.at("training"));
-    original.data = settings.data.empty() ? data_folder_of(run) : settings.data;
+    original.data = data_options_from_json(config.at("data"));
+    if (!settings.data.path.empty()) original.data.path = settings.data.path;    // it was moved
+    original.data.use_cache = settings.data.use_cache;
     original.stop_after = settings.stop_after;
     original.machine = settings.machine;
     original.on_step = settings.on_step;

@@ -19,7 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kLookedFor =
-    "IDX files named as MNIST's (train-images-idx3-ubyte, .gz or not), CIFAR-10's binary version (data_batch_1.bin, …), or PNG "
+    "IDX files named as MNIST's (train-images-idx3-ubyte, .gz or not), CIFAR-10's binary version (data_batch_1.bin and others), "
+    "or PNG "
     "pictures, in the folder itself or in one folder per class";
 
 ImageDataset idx(const fs::path& images, const LoadOptions& options) {

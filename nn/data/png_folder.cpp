@@ -18,8 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kManyPictures = 1000;    // worth a line before decoding starts
-
 std::string counted(std::int64_t count, const std::string& one, const std::string& many) {
     return grouped(static_cast<std::uint64_t>(count)) + ' ' + (count == 1 ? one : many);
 }
@@ -116,7 +114,6 @@ std::vector<std::string> notes_on_ignored(const PictureList& list) {
 }
 
 DecodedPictures decode(const PictureList& list, const LoadOptions& options) {
-    if (std::ssize(list.files) >= kManyPictures) say(options, "reading " + grouped(list.files.size()) + " pictures");
     std::vector<std::string> errors(list.files.size());
     const Common common = survey(list, errors);
     const ImageSize size = chosen_size(options, common.size());

@@ -61,7 +61,7 @@ const BadInputs kNumbers{
         {"more seeds than memory", "lull sample run --seeds 0-99999999999",
          "--seeds: expected at most 1000000 seeds, got '0-99999999999'"},
         {"an image without pixels", "lull sample run --image-size 0",
-         "--image-size: expected pixels, such as 32, or height and width, such as 24x32, got '0'"},
+         "--image-size: expected pixels, such as 32, or width and height, such as 48x32, got '0'"},
         {"an image that the network cannot halve", "lull sample run --image-size 31",
          "[unet] expected x (N, H, W, 1) with H and W multiples of 2, got f32 (64, 31, 31, 1)", 1},
         {"σ_data for a model that knows its own", "lull sample run --sigma-data 1",
@@ -94,13 +94,10 @@ const BadInputs kSettings{
 const BadInputs kData{
     "Data",
     {
-        {"no such folder", "lull train --data nowhere",
-         "nowhere/train-images-idx3-ubyte.gz: no such file; install Debian's package dataset-fashion-mnist, or name the folder "
-         "that has Fashion-MNIST with LULL_DATA or --data",
-         1},
+        {"no such folder", "lull train --data nowhere", "nowhere: no such file or folder", 1},
         {"an empty folder", "lull train --data empty",
-         "empty/train-images-idx3-ubyte.gz: no such file; install Debian's package dataset-fashion-mnist, or name the folder "
-         "that has Fashion-MNIST with LULL_DATA or --data",
+         "empty: no data set here: expected IDX files named as MNIST's (train-images-idx3-ubyte, .gz or not), CIFAR-10's binary "
+         "version (data_batch_1.bin and others), or PNG pictures, in the folder itself or in one folder per class",
          1},
         {"a file that ends too soon", "lull train --data truncated-data",
          "truncated-data/train-images-idx3-ubyte: truncated: header says (40, 28, 28), 31,360 bytes, file has 15,672", 1},
@@ -110,9 +107,9 @@ const BadInputs kData{
         {"fewer labels than images", "lull train --data fewer-labels",
          "fewer-labels/train-labels-idx1-ubyte: expected 40 labels, got (39,)", 1},
         {"images without height and width", "lull train --data flat-data",
-         "flat-data/train-images-idx3-ubyte: expected images (N, H, W), got (40, 784)", 1},
+         "flat-data/train-images-idx3-ubyte: expected images (N, H, W) or (N, H, W, 1 or 3), got (40, 784)", 1},
         {"no images in the file", "lull train --data no-images",
-         "no-images/train-images-idx3-ubyte: expected images (N, H, W), got (0, 28, 28)", 1},
+         "no-images/train-images-idx3-ubyte: expected images (N, H, W) or (N, H, W, 1 or 3), got (0, 28, 28, 1)", 1},
     }};
 
 const BadInputs kModels{
@@ -193,7 +190,9 @@ const BadInputs kRuns{
         {"a setting that the run has already", "lull train --resume half --lr 1",
          "--lr: cannot be given with --resume: the run keeps its settings"},
         {"other data", "lull train --resume half --data other-data",
-         "half: was trained on other data, with mean -0.8921568627450981 instead of -0.9579656862745096; name it with --data", 1},
+         "half: was trained on other data: on 40 images of 32×32 in grey, this is 40 images of 32×32 in grey, but not the same "
+         "ones; --data names the folder, if it was moved",
+         1},
     }};
 
 const BadInputs kOutputs{

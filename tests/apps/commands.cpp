@@ -142,8 +142,7 @@ TEST_CASE("what cannot be done is said in one line, with exit status 1") {
     CHECK(run({"sample", nowhere}).err == "lull: " + nowhere + ": no such run, checkpoint or diffusers folder\n");
     const Result no_data = run({"train", "--data", nowhere});
     CHECK(no_data.status == 1);
-    CHECK(no_data.err.find("dataset-fashion-mnist") != std::string::npos);
-    CHECK(no_data.err.find("--data") != std::string::npos);
+    CHECK(no_data.err == "lull: " + nowhere + ": no such file or folder\n");
     for (const std::string& path : {text, shop.folder.path().string()}) {
         const Result result = run({"sample", path});
         CHECK(result.status == 1);

@@ -108,7 +108,7 @@ TEST_CASE("bash completes commands, options, names and files") {
     CHECK(bash_offers(script, {"lull", "completion", "z"}) == "zsh\n");
     CHECK(bash_offers(script, {"lull", "help", "sa"}) == "sample\n");
     CHECK(bash_offers(script, {"lull", "train", "--steps", ""}) == "\n");
-    CHECK(bash_offers(script, {"lull", "train", "--data", here + "a"}) == here + "a folder\n");
+    CHECK(bash_offers(script, {"lull", "train", "--outdir", here + "a"}) == here + "a folder\n");
     const std::string files = bash_offers(script, {"lull", "sample", here + "a f"});
     CHECK(files.find(here + "a folder\n") != std::string::npos);
     CHECK(files.find(here + "a file\n") != std::string::npos);

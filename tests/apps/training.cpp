@@ -159,7 +159,7 @@ TEST_CASE("Ctrl-C ends a run with a checkpoint, status 130 and a line that says 
 
     TrainSettings settings;
     settings.preset = "tiny";
-    settings.data = shop.folder.path();
+    settings.data.path = shop.folder.path();
     settings.outdir = shop.path("raised");
     settings.steps = 9;
     settings.batch = 4;
@@ -246,7 +246,8 @@ TEST_CASE("what cannot be resumed is refused in one line, and left as it was") {
     std::string images = read_bytes(shop.folder / "train-images-idx3-ubyte");
     images.back() = '\x7f';
     write_bytes(shop.folder / "train-images-idx3-ubyte", images);
-    refuses("was trained on other data, with mean ");
+    refuses(
+        "was trained on other data: on 40 images of 32×32 in grey, this is 40 images of 32×32 in grey, but not the same ones");
 }
 
 TEST_CASE("a conditional run learns with its data's classes, and goes on as any other") {

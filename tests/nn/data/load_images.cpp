@@ -88,7 +88,7 @@ TEST_CASE("load images: what is no data set is told apart") {
     CHECK(complaint(folder / "nowhere") == "no such file or folder");
     CHECK(complaint(folder.path()) ==
           "no data set here: expected IDX files named as MNIST's (train-images-idx3-ubyte, .gz or not), CIFAR-10's binary "
-          "version (data_batch_1.bin, …), or PNG pictures, in the folder itself or in one folder per class");
+          "version (data_batch_1.bin and others), or PNG pictures, in the folder itself or in one folder per class");
     write_png(folder / "1.png", {zeros({8, 8, 1}, DType::u8), {}});
     CHECK(complaint(folder / "1.png") == "is one picture; expected the folder that has them");
     write_bytes(folder / "all.zip", "PK\x03\x04");

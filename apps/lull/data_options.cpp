@@ -1,0 +1,145 @@
+#include "apps/lull/data_options.h"
+
+#include <CLI/CLI.hpp>
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+#include "apps/lull/commands.h"
+#include "apps/lull/options.h"
+#include "engine/io/file.h"
+#include "nn/data/load_images.h"
+
+namespace lull {
+
+using nlohmann::json;
+
+namespace {
+
+Split parse_split(const std::string& name) { return name == "test" ? Split::test : Split::train; }
+
+std::string absolute_text(const std::filesystem::path& path) {
+    return std::filesystem::absolute(path).lexically_normal().string();
+}
+
+}    // namespace
+
+void add_data_options(CLI::App& app, DataOptions& options) {
+    const std::string group = "Data";
+    LoadOptions& load = options.load;
+    app.add_option(
+           "--data", options.path,
+           "folder of PNG pictures (with a folder per class, if there are classes), of CIFAR-10's binary files or of IDX "
+           "files; or an IDX or CIFAR-10 file (default: Fashion-MNIST, in LULL_DATA or from Debian's dataset-fashion-mnist)")
+        ->type_name("DIR|FILE")
+        ->group(group);
+    app.add_option_function<std::string>(
+           "--size", [&load](const std::string& text) { load.size = parse_image_size("--size", text); },
+           "pixels of every image, such as 32, or width and height, such as 48x32 (default: their own if all have one size of at "
+           "most 64 in multiples of 8, otherwise 32)")
+        ->type_name("PIXELS")
+        ->group(group);
+    CLI::Option* fit = app.add_option_function<std::string>(
+        "--fit", [&load](const std::string& name) { load.fit = parse_fit(name); },
+        "for images of another size: crop (cover it, cut what stands out), pad (black around; smaller only where larger) or "
+        "stretch (default: crop; pad for IDX)");
+    expect_one_of(fit->type_name("NAME")->group(group), "way to fit", {"crop", "pad", "stretch"});
+    const auto colours = [&](const char* flag, Colours value, const char* text) {
+        app.add_flag_callback(
+               flag, [&load, value] { load.colours = value; }, text)
+            ->group(group);
+    };
+    colours("--grey", Colours::grey, "make all images grey (default: grey if all are)");
+    colours("--colour", Colours::colour, "give all images three channels");
+    CLI::Option* split = app.add_option_function<std::string>(
+        "--split", [&load](const std::string& name) { load.split = parse_split(name); },
+        "train or test, of data sets that have these parts");
+    expect_one_of(split->type_name("NAME")->default_str("train")->group(group), "part", {"train", "test"});
+    app.add_option("--data-labels", load.labels, "IDX file of labels (default: the one beside the images)")
+        ->type_name("FILE")
+        ->group(group);
+    app.add_flag("--skip-broken", load.skip_broken, "leave out pictures that cannot be read, instead of stopping")->group(group);
+    app.add_flag_callback(
+           "--no-cache", [&options] { options.use_cache = false; },
+           "do not keep decoded pictures in ~/.cache/lull (XDG_CACHE_HOME)")
+        ->group(group);
+}
+
+ImageDataset load_data(const DataOptions& options, std::vector<std::string>* notes) {
+    LoadOptions load = options.load;
+    if (options.use_cache) load.cache = default_image_cache();
+    if (notes) load.say = [notes](const std::string& line) { notes->push_back(line); };
+    return load_images(options.path, load);
+}
+
+json to_json(const DataOptions& options) {
+    json all = json::object();
+    const LoadOptions& load = options.load;
+    if (!options.path.empty()) all["data"] = absolute_text(options.path);
+    if (load.size) all["size"] = std::to_string(load.size->width) + "x" + std::to_string(load.size->height);
+    if (load.fit) all["fit"] = name_of(*load.fit);
+    if (load.colours == Colours::grey) all["grey"] = true;
+    if (load.colours == Colours::colour) all["colour"] = true;
+    if (load.split == Split::test) all["split"] = "test";
+    if (!load.labels.empty()) all["data_labels"] = absolute_text(load.labels);
+    if (load.skip_broken) all["skip_broken"] = true;
+    return all;
+}
+
+json describe(const ImageDataset& data, const DataOptions& options) {
+    const Statistics statistics = data.statistics();
+    return {{"name", data.name},
+            {"images", data.size()},
+            {"width", data.pixels.size(2)},
+            {"height", data.pixels.size(1)},
+            {"channels", data.pixels.size(3)},
+            {"range", {data.low, data.high}},
+            {"mean", statistics.mean},
+            {"std", statistics.std},
+            {"classes", data.classes},
+            {"labelled", data.labels.defined()},
+            {"fingerprint", data.fingerprint()},
+            {"source", to_json(options)}};
+}
+
+DataOptions data_options_from_json(const json& description) try {
+    const json source = description.value("source", json::object());
+    DataOptions options{.path = source.value("data", std::string()), .load = {}};
+    LoadOptions& load = options.load;
+    if (source.contains("size")) load.size = parse_image_size("size", source.at("size"));
+    if (source.contains("fit")) load.fit = parse_fit(source.at("fit"));
+    if (source.value("grey", false)) load.colours = Colours::grey;
+    if (source.value("colour", false)) load.colours = Colours::colour;
+    load.split = parse_split(source.value("split", "train"));
+    load.labels = source.value("data_labels", std::string());
+    load.skip_broken = source.value("skip_broken", false);
+    return options;
+} catch (const json::exception& error) { fail("data", "the description of the data is damaged: ", error.what()); }
+
+void check_same_data(const ImageDataset& data, const json& description, const std::filesystem::path& run) {
+    const std::string wanted = description.value("fingerprint", std::string());
+    if (wanted.empty() || wanted == data.fingerprint()) return;
+    const auto in_words = [](std::int64_t images, std::int64_t width, std::int64_t height, std::int64_t channels) {
+        return grouped(static_cast<std::uint64_t>(images)) + " images of " + to_string(ImageSize{width, height}) +
+               (channels == 1 ? " in grey" : " in colour");
+    };
+    const std::string before = in_words(description.value("images", 0), description.value("width", 0),
+                                        description.value("height", 0), description.value("channels", 0));
+    const std::string now = in_words(data.size(), data.pixels.size(2), data.pixels.size(1), data.pixels.size(3));
+    check_file(false, run, "was trained on other data: on ", before, ", this is ", now,
+               now == before ? ", but not the same ones" : "", "; --data names the folder, if it was moved");
+}
+
+std::string file_name_of(const ImageDataset& data) {
+    std::string name;
+    for (const char letter : data.name) {
+        if (std::isalnum(static_cast<unsigned char>(letter))) {
+            name += static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+        } else if (!name.empty() && name.back() != '-') {
+            name += '-';
+        }
+    }
+    while (name.ends_with('-')) name.pop_back();
+    return name.empty() ? "data" : name;
+}
+
+}    // namespace lull
