@@ -105,6 +105,12 @@ void save_checkpoint(const std::filesystem::path& path, const Parameters& parame
     save(path, named_tensors(model_slices(parameters)), "config", config);
 }
 
+void save_weights(const std::filesystem::path& path, const std::vector<NamedTensor>& weights, const json& config) {
+    std::map<std::string, Tensor> tensors;
+    for (const auto& [name, tensor] : weights) tensors[name] = to_pytorch_layout(tensor);
+    save(path, std::move(tensors), "config", config);
+}
+
 Checkpoint read_checkpoint(const std::filesystem::path& path) { return as_checkpoint(path, load_safetensors(path)); }
 
 Checkpoint as_checkpoint(const std::filesystem::path& path, SafetensorsFile file) {
@@ -112,10 +118,14 @@ Checkpoint as_checkpoint(const std::filesystem::path& path, SafetensorsFile file
     return {std::move(config), std::move(file.tensors)};
 }
 
+bool has_averages(const Checkpoint& checkpoint) {
+    const auto first = checkpoint.tensors.lower_bound(kEma);
+    return first != checkpoint.tensors.end() && first->first.starts_with(kEma);
+}
+
 void detail::load_parameter(Tensor& parameter, const std::string& name, const Checkpoint& checkpoint, Weights which) {
     // Asked of the whole file: one that lacks a single average is damaged, and plain weights would not go with the rest.
-    const auto first = checkpoint.tensors.lower_bound(kEma);
-    const bool averaged = which == Weights::ema && first != checkpoint.tensors.end() && first->first.starts_with(kEma);
+    const bool averaged = which == Weights::ema && has_averages(checkpoint);
     load(checkpoint.tensors, averaged ? kEma + name : name, parameter);
 }
 

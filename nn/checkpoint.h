@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "engine/io/safetensors.h"
 #include "nn/module.h"
@@ -28,10 +29,16 @@ enum class Weights { raw, ema };
 // and on disk.
 void save_checkpoint(const std::filesystem::path& path, const Parameters& parameters, const nlohmann::json& config);
 
+// The same with one set of weights and no averages.
+void save_weights(const std::filesystem::path& path, const std::vector<NamedTensor>& weights, const nlohmann::json& config);
+
 // Throws Error when the file cannot be read, is damaged (which its checksum shows, if it has one), or has no config.
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 // The same of a file that has been read.
 Checkpoint as_checkpoint(const std::filesystem::path& path, SafetensorsFile file);
+
+// Whether there are averages beside the weights.
+bool has_averages(const Checkpoint& checkpoint);
 
 namespace detail {
 void load_parameter(Tensor& parameter, const std::string& name, const Checkpoint& checkpoint, Weights which);

@@ -6,7 +6,7 @@
 #include "engine/ops/attention_block/attention_block.h"
 #include "engine/ops/concat/concat.h"
 #include "engine/ops/elementwise/elementwise.h"
-#include "engine/ops/reduce/reduce.h"
+#include "engine/ops/pool/pool.h"
 #include "engine/ops/resnet_block/resnet_block.h"
 #include "engine/ops/upsample/upsample.h"
 
@@ -29,12 +29,6 @@ Tensor mish(const Tensor& x) {
     const Tensor e = exp(clamp(x, -100, 20));
     const Tensor s = e * (e + 2);
     return x * (s / (s + 2));
-}
-
-// Means over 2×2 pixels. (N, H, W, C) → (N, H/2, W/2, C)
-Tensor halved(const Tensor& x) {
-    const std::int64_t n = x.size(0), h = x.size(1) / 2, w = x.size(2) / 2, c = x.size(3);
-    return mean(x.reshape({n, h, 2, w, 2, c}), {2, 4}).reshape({n, h, w, c});
 }
 
 // A column of zeros on the right and a row below.
@@ -93,7 +87,7 @@ Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& skip, const Tensor
 }
 
 Tensor ResnetBlock::resampled(const Tensor& x) const {
-    if (resampling == Resampling::halve) return halved(x);
+    if (resampling == Resampling::halve) return avg_pool2d(x);
     return resampling == Resampling::twice ? upsample_nearest(x) : x;
 }
 

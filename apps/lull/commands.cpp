@@ -132,6 +132,8 @@ int run_command(int argc, const char* const* argv) {
     add_train_command(app);
     add_sample_command(app);
     add_denoise_command(app);
+    add_export_command(app);
+    add_inspect_command(app);
     add_manual_commands(app);
     ConfigFile config;
     app.parse_complete_callback([&] {    // all flags are known, and nothing has run yet

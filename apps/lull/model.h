@@ -39,6 +39,7 @@ struct Model {
     UNet unet;
     nlohmann::json description = {};    // all that a checkpoint says ("model", "data", "training", "step"); a foreign one: null
     std::filesystem::path file = {};    // with the weights
+    bool averaged = false;              // whether the file has both the weights and their averages
     DType precision = DType::f32;       // or bf16: what the network computes in. Its weights are f32 here in either case
 
     // The network behind its preconditioner. Holds the weights by itself. labels: (N) i32, the classes of the N images of

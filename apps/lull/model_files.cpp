@@ -1,9 +1,8 @@
 // Finding a model on the disk, and reading it: lull's checkpoints and diffusers' folders.
-#include <fstream>
-
 #include "apps/lull/model.h"
 #include "apps/lull/options.h"
 #include "engine/io/file.h"
+#include "nn/diffusers.h"
 
 namespace lull {
 
@@ -13,7 +12,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr auto kCheckpoint = "checkpoint.safetensors";
-constexpr auto kDiffusersConfig = "config.json", kDiffusersWeights = "diffusion_pytorch_model.safetensors";
 
 // What a folder has instead of what lull reads, as the end of an error's line.
 std::string what_else(const fs::path& folder) {
@@ -25,14 +23,6 @@ std::string what_else(const fs::path& folder) {
         }
     }
     return "";
-}
-
-json read_json(const fs::path& path) {
-    std::ifstream in(path);
-    check_file(in.is_open(), path, "cannot be read");
-    json value = json::parse(in, nullptr, false);
-    check_file(value.is_object(), path, "is not JSON's { … }");
-    return value;
 }
 
 // A model of lull's keeps what it was trained with.
@@ -91,13 +81,15 @@ Model load_model(const fs::path& path, const ModelOptions& options) {
     const bool own = contents.metadata.contains("config");
     check_file(own || fs::exists(config_file), file, "expected 'config' in the metadata, as lull writes it, or diffusers' ",
                kDiffusersConfig, " beside the file");
-    const Checkpoint checkpoint =
-        own ? as_checkpoint(file, std::move(contents)) : Checkpoint{read_json(config_file), std::move(contents.tensors)};
+    const Checkpoint checkpoint = own ? as_checkpoint(file, std::move(contents)) : as_diffusers(file, std::move(contents));
     try {
         ModelConfig config = own ? own_config(checkpoint.config, options) : diffusers_config(checkpoint.config, options);
         apply_to_images(options, config);
-        Model model{config, UNet(config.unet), own ? checkpoint.config : json(), file};
-        load_weights(model.unet, checkpoint, options.weights);
+        Model model{config, UNet(config.unet), own ? checkpoint.config : json(), file, has_averages(checkpoint)};
+        if (own)
+            load_weights(model.unet, checkpoint, options.weights);
+        else
+            load_all_weights(model.unet, checkpoint);
         return model;
     } catch (const UsageError&) { throw; } catch (const Error& error) {
         throw Error((own ? file : config_file).string() + ": " + error.what());

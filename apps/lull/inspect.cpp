@@ -1,0 +1,141 @@
+#include <CLI/CLI.hpp>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <sstream>
+
+#include "apps/lull/commands.h"
+#include "apps/lull/model.h"
+#include "engine/io/file.h"
+
+namespace lull {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  lull inspect runs/fashion-mnist-s16-001                what the model is, how it was trained, its parameters\n"
+    "  lull inspect runs/ten --weights raw --hash             the SHA-256 of its weights, which pictures carry, too\n"
+    "  lull inspect somewhere/unet --json                     the same for programs";
+
+struct InspectSettings {
+    std::filesystem::path model;
+    ModelOptions options;
+    bool only_hash = false, as_json = false;
+};
+
+// A value as a person writes it: strings without quotes, lists with spaces.
+std::string plain(const json& value) {
+    if (value.is_string()) return value;
+    if (!value.is_array()) return value.dump();
+    std::string list;
+    for (const json& element : value) list += (list.empty() ? "" : ", ") + plain(element);
+    return list;
+}
+
+void line(std::ostream& out, const std::string& name, const std::string& value) {
+    out << "  " << std::left << std::setw(24) << name << value << '\n';
+}
+
+void section(std::ostream& out, const std::string& title, const json& settings) {
+    if (!settings.is_object() || settings.empty()) return;
+    out << '\n' << title << '\n';
+    for (const auto& [name, value] : settings.items()) line(out, name, plain(value));
+}
+
+std::string images_of(const ModelConfig& config) {
+    std::ostringstream text;
+    if (config.height > 0)
+        text << config.height << "x" << config.width;
+    else
+        text << "any size";
+    text << ", " << config.unet.in_channels << (config.unet.in_channels == 1 ? " channel" : " channels") << ", black at "
+         << config.black << ", white at " << config.white;
+    return text.str();
+}
+
+std::string classes_of(const UNetConfig& unet) {
+    switch (unet.class_embed) {
+        case ClassEmbedType::none:
+            return "none: unconditional";
+        case ClassEmbedType::table:
+            return std::to_string(unet.classes);
+        case ClassEmbedType::timestep:
+            return "a number, embedded as the time is";
+        case ClassEmbedType::identity:
+            return "a vector of " + std::to_string(unet.time_width()) + " numbers";
+    }
+    return "";
+}
+
+std::string preconditioner_of(const EdmPreconditioner& edm) {
+    std::ostringstream text;
+    text << "EDM, sigma_data " << edm.sigma_data << ", mean " << edm.mean << "; told "
+         << (edm.time_input == TimeInput::sigma ? "sigma" : "a quarter of ln sigma");
+    return text.str();
+}
+
+// "400 of 1300", or nothing when the file does not say.
+std::string progress_of(const json& description) {
+    if (!description.contains("step")) return "";
+    const json steps = description.value(json::json_pointer("/training/steps"), json());
+    return plain(description.at("step")) + (steps.is_null() ? "" : " of " + plain(steps));
+}
+
+void print(std::ostream& out, const Model& model, const ModelOptions& options) {
+    const bool foreign = model.description.is_null();
+    out << model.file.string() << ", " << grouped(size_of_file(model.file)) << " bytes\n\nModel\n";
+    line(out, "written by", foreign ? "diffusers, or another program" : "lull");
+    line(out, "images", images_of(model.config));
+    line(out, "classes", classes_of(model.config.unet));
+    line(out, "preconditioner", preconditioner_of(model.config.edm) + (foreign ? " (from flags or by default)" : ""));
+    line(out, "weights", model.averaged ? options.weights == Weights::ema ? "averaged (ema)" : "as trained (raw)" : "one set");
+    if (const std::string progress = progress_of(model.description); !progress.empty()) line(out, "training step", progress);
+    section(out, "Data", foreign ? json() : model.description.value("data", json()));
+    section(out, "Training", foreign ? json() : model.description.value("training", json()));
+    section(out, "Network, in diffusers' words", to_json(model.config.unet));
+    out << '\n' << model.unet;
+}
+
+json as_json(const Model& model) {
+    json tensors = json::object();
+    for (const auto& [name, tensor] : parameters_of(model.unet)) {
+        const Shape shape = to_pytorch_layout(tensor).shape();
+        tensors[name] = std::vector<std::int64_t>(shape.begin(), shape.end());
+    }
+    json all = model.description.is_null() ? json::object() : model.description;
+    all["model"] = to_json(model.config);
+    all["file"] = model.file.string();
+    all["sha256"] = model_hash(model);
+    all["parameters"] = parameter_count(model.unet);
+    all["tensors"] = tensors;
+    return all;
+}
+
+void inspect(const InspectSettings& settings) {
+    const Model model = load_model(settings.model, settings.options);
+    if (settings.as_json)
+        std::cout << as_json(model).dump(2) << '\n';
+    else if (settings.only_hash)
+        std::cout << model_hash(model) << '\n';
+    else
+        print(std::cout, model, settings.options);
+}
+
+}    // namespace
+
+void add_inspect_command(CLI::App& app) {
+    const auto settings = std::make_shared<InspectSettings>();
+    CLI::App& command = *app.add_subcommand("inspect", "Say what a model is: settings, training, parameters");
+    command.footer(kExamples);
+    command.add_option("MODEL", settings->model, "a run's folder, a checkpoint, or a diffusers folder")
+        ->option_text(" ")
+        ->required();
+    command.add_flag("--hash", settings->only_hash, "print only the SHA-256 of the weights");
+    command.add_flag("--json", settings->as_json, "print everything as JSON, tensors' shapes in PyTorch's order");
+    add_model_options(command, settings->options);
+    command.final_callback([settings] { inspect(*settings); });
+}
+
+}    // namespace lull
