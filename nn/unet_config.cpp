@@ -22,10 +22,11 @@ void UNetConfig::validate() const {
     for (int level = 0; level < levels(); ++level) {
         const int width = channels_at(level);
         check(width > 0 && width <= 16384, "unet", "expected 1 to 16384 channels, got ", width, " at level ", level);
-        check(width % groups == 0, "unet", "expected channels in ", groups, " groups, got ", width, " at level ", level);
+        check(width % groups == 0, "unet", "expected block_out_channels that norm_num_groups, ", groups, ", divides, got ", width,
+              " at level ", level);
         const bool attends = attention_at(level) || up_attention_at(level) || (mid_attends() && level + 1 == levels());
-        check(!attends || head_dim == 0 || width % head_dim == 0, "unet", "expected channels in heads of ", head_dim, ", got ",
-              width, " at level ", level);
+        check(!attends || head_dim == 0 || width % head_dim == 0, "unet", "expected block_out_channels that attention_head_dim, ",
+              head_dim, ", divides, got ", width, " at level ", level);
     }
     check(
         !mid_attends() || mid_attention_groups == 0 || (mid_attention_groups > 0 && channels.back() % mid_attention_groups == 0),

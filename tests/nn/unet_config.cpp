@@ -113,7 +113,8 @@ TEST_CASE("settings that lull does not have are refused in one line") {
           "[unet] _class_name: expected UNet2DModel, got \"UNet2DConditionModel\"");
     CHECK(refusal("layer_per_block", 2) == "[unet] unknown setting 'layer_per_block': 2; did you mean 'layers_per_block'?");
     CHECK(refusal("cross_attention_dim", 768).starts_with("[unet] unknown setting 'cross_attention_dim': 768"));
-    CHECK(refusal("norm_num_groups", 5) == "[unet] expected channels in 5 groups, got 16 at level 0");
+    CHECK(refusal("norm_num_groups", 5) ==
+          "[unet] expected block_out_channels that norm_num_groups, 5, divides, got 16 at level 0");
     CHECK(refusal("block_out_channels", json({16, 32})) ==
           "[unet] expected as many down_block_types and up_block_types as block_out_channels, 2, got 3 and 3");
     CHECK(refusal("layers_per_block", 1000000000) == "[unet] expected 1 to 64 layers_per_block, got 1000000000");
