@@ -11,10 +11,10 @@ namespace {
 
 constexpr const char* kExamples =
     "Examples:\n"
-    "  lull export runs/fashion-mnist-s16-001 garments         the averaged weights\n"
-    "  lull export runs/ten garments-raw --weights raw         the weights as trained\n"
-    "In Python: diffusers.UNet2DModel.from_pretrained(\"garments\"). lull sample garments draws from it, too: what diffusers\n"
-    "does not know of (preconditioner, range of the images) stands in the metadata of the weights' file.";
+    "  lull export runs/fashion-mnist-s16-001 garments    # the averaged weights\n"
+    "  lull export runs/ten garments-raw --weights raw    # the weights as trained\n"
+    "In Python: diffusers.UNet2DModel.from_pretrained(\"garments\"). lull sample garments draws from it, too: what\n"
+    "diffusers does not know of (preconditioner, range of the images) stands in the weights' file's metadata.";
 
 struct ExportSettings {
     std::filesystem::path model, folder;

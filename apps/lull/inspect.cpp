@@ -15,9 +15,9 @@ using nlohmann::json;
 
 constexpr const char* kExamples =
     "Examples:\n"
-    "  lull inspect runs/fashion-mnist-s16-001                what the model is, how it was trained, its parameters\n"
-    "  lull inspect runs/ten --weights raw --hash             the SHA-256 of its weights, which pictures carry, too\n"
-    "  lull inspect somewhere/unet --json                     the same for programs";
+    "  lull inspect runs/fashion-mnist-s16-001     # what the model is, how it was trained, its parameters\n"
+    "  lull inspect runs/ten --weights raw --hash  # the SHA-256 of its weights, which pictures carry, too\n"
+    "  lull inspect garments/unet --json           # the same for programs";
 
 struct InspectSettings {
     std::filesystem::path model;
@@ -132,8 +132,9 @@ void add_inspect_command(CLI::App& app) {
     command.add_option("MODEL", settings->model, "a run's folder, a checkpoint, or a diffusers folder")
         ->option_text(" ")
         ->required();
-    command.add_flag("--hash", settings->only_hash, "print only the SHA-256 of the weights");
-    command.add_flag("--json", settings->as_json, "print everything as JSON, tensors' shapes in PyTorch's order");
+    command.add_flag("--hash", settings->only_hash, "print only the SHA-256 of the weights")->group("Format");
+    command.add_flag("--json", settings->as_json, "print everything as JSON, tensors' shapes in PyTorch's order")
+        ->group("Format");
     add_model_options(command, settings->options);
     command.final_callback([settings] { inspect(*settings); });
 }
