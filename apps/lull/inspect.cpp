@@ -47,7 +47,7 @@ void section(std::ostream& out, const std::string& title, const json& settings) 
 std::string images_of(const ModelConfig& config) {
     std::ostringstream text;
     if (config.height > 0)
-        text << config.height << "x" << config.width;
+        text << config.width << "x" << config.height;    // as --image-size has it
     else
         text << "any size";
     text << ", " << config.unet.in_channels << (config.unet.in_channels == 1 ? " channel" : " channels") << ", black at "

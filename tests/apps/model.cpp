@@ -157,7 +157,7 @@ TEST_CASE("what is no model, and flags that contradict one, are refused in one l
           "lull: --time-input: unknown time input 'sgima'; did you mean 'sigma'? (quarter_log_sigma, sigma)\n");
     CHECK(refusal("run", {"--weights", "emma"}) == "lull: --weights: unknown weights 'emma'; did you mean 'ema'? (ema, raw)\n");
     CHECK(refusal("run", {"--image-size", "32x"}) ==
-          "lull: --image-size: expected pixels, such as 32, or height and width, such as 24x32, got '32x'\n");
+          "lull: --image-size: expected pixels, such as 32, or width and height, such as 48x32, got '32x'\n");
     CHECK(refusal("run", {"--range-low", "2"}) == "lull: --range-low: expected less than the range's high end 1, got 2\n");
 
     fs::create_directory(shop.path("empty"));
