@@ -41,8 +41,13 @@ double largest_distance(const ImageDataset& data, std::int64_t count) {
 
 NoiseRange suggest_noise_range(const ImageDataset& data) {
     const NoiseRange edm;
-    const double distance = largest_distance(data), std = data.statistics().std;
+    // count² / 2 pairs of images, 10¹⁰ differences of bytes at most.
+    const auto values = static_cast<double>(data.pixels.elements() / data.size());
+    const std::int64_t fitting = std::max<std::int64_t>(2, std::lround(std::sqrt(2e10 / values)));
+    const std::int64_t compared = std::min({data.size(), std::int64_t{500}, fitting});
+    const double distance = largest_distance(data, compared), std = data.statistics().std;
     return {.distance = distance,
+            .compared = compared,
             .sigma_min = edm.sigma_min * (data.high - data.low) / 2,
             .sigma_max = distance > edm.sigma_max ? rounded_up(distance) : edm.sigma_max,
             .training = {.mean = std > 0 ? edm.training.mean + std::log(std / 0.5) : edm.training.mean, .std = edm.training.std}};

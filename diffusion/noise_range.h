@@ -18,7 +18,8 @@ double largest_distance(const ImageDataset& data, std::int64_t count = 500);
 // training:  EDM's ln σ ~ N(-1.2, 1.2²) was chosen for σ_data = 0.5; the same noise relative to other data is ln(σ_data / 0.5)
 //            higher.
 struct NoiseRange {
-    double distance = 0;
+    double distance = 0;          // the largest between two images
+    std::int64_t compared = 0;    // of this many: 500, fewer of large images, so that it takes about a second
     double sigma_min = 0.002, sigma_max = 80;
     LogNormal training;
 };

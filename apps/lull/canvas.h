@@ -21,7 +21,7 @@ class Canvas {
     void line(double x0, double y0, double x1, double y1, double thickness, Colour colour);
 
     // Letters of 5 × 7 dots (one more below the line), each `scale` pixels wide and high, with the upper left corner at (x, y).
-    // Digits, '.', ',', '-', '+', lower-case letters and 'D'; anything else is left blank.
+    // UTF-8; an empty box stands for anything but ASCII.
     void text(int x, int y, std::string_view text, Colour colour, int scale);
     static int text_width(std::string_view text, int scale);
     static int text_height(int scale) { return 7 * scale; }

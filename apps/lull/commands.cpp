@@ -54,7 +54,8 @@ std::vector<std::string> command_names(const CLI::App& app) {
 // What is wrong with arguments that nothing took.
 std::string unknown_argument(const CLI::App& app, const CLI::App& chosen) {
     const std::vector<std::string> extras = app.remaining(true), commands = command_names(chosen);
-    const std::string help = &chosen == &app ? "lull help" : "lull help " + chosen.get_name();
+    const std::string name_of_chosen = describe(chosen).name;    // "lull data stats"
+    const std::string help = "lull help" + name_of_chosen.substr(app.get_name().size());
     if (extras.empty()) return "expected a command; " + help + " lists them";
     const std::string& extra = extras.front();
     if (!commands.empty() && !extra.starts_with('-'))
@@ -63,7 +64,7 @@ std::string unknown_argument(const CLI::App& app, const CLI::App& chosen) {
     for (const CLI::Option* option : chosen.get_options()) known.push_back(option->get_name());
     const std::string name = extra.substr(0, extra.find('='));
     if (std::find(known.begin(), known.end(), name) != known.end())
-        return name + ": expected after the command: lull " + chosen.get_name() + ' ' + name;
+        return name + ": expected after the command: " + name_of_chosen + ' ' + name;
     return (extra.starts_with('-') ? "unknown option '" : "unexpected argument '") + extra + "'" + hint(extra, known);
 }
 
@@ -134,6 +135,7 @@ int run_command(int argc, const char* const* argv) {
     add_denoise_command(app);
     add_export_command(app);
     add_inspect_command(app);
+    add_data_command(app);
     add_manual_commands(app);
     ConfigFile config;
     app.parse_complete_callback([&] {    // all flags are known, and nothing has run yet

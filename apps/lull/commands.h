@@ -19,6 +19,7 @@ void add_sample_command(CLI::App& app);
 void add_denoise_command(CLI::App& app);
 void add_export_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
+void add_data_command(CLI::App& app);
 void add_manual_commands(CLI::App& app);    // help, completion, man; after the others
 
 // Commands that are added from now on show their --help as help_text.cpp has it.

@@ -10,11 +10,11 @@ namespace {
 
 enum class Values { none, folders, files, choices };
 
-// What a value's name promises: DIR is a folder, FILE, MODEL and RUN are looked for among all files.
+// What a value's name promises: DIR is a folder, FILE, PATH, MODEL and RUN are looked for among all files.
 Values values_of(const OptionReference& option) {
     if (!option.choices.empty()) return Values::choices;
     const std::string name = option.value.empty() ? option.names.front() : option.value;
-    for (const char* word : {"FILE", "RUN", "MODEL"})
+    for (const char* word : {"FILE", "PATH", "RUN", "MODEL"})
         if (name.find(word) != name.npos) return Values::files;
     return name.find("DIR") != name.npos ? Values::folders : Values::none;
 }

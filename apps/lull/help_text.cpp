@@ -9,28 +9,6 @@ namespace {
 
 constexpr std::size_t kWidth = 100, kTextColumn = 26;
 
-// Words from `column` on, in lines that end before kWidth and begin at kTextColumn.
-std::string wrapped(const std::string& text, std::size_t column) {
-    std::istringstream words(text);
-    std::string result, word;
-    for (bool first = true; words >> word; first = false) {
-        // Counted in letters, not bytes: × and σ have two.
-        const auto letters = static_cast<std::size_t>(
-            std::count_if(word.begin(), word.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-        const bool fits = column + (first ? 0 : 1) + letters <= kWidth;
-        if (!fits) {
-            result += '\n' + std::string(kTextColumn, ' ');
-            column = kTextColumn;
-        } else if (!first) {
-            result += ' ';
-            ++column;
-        }
-        result += word;
-        column += letters;
-    }
-    return result + '\n';
-}
-
 // "  --steps N" and its text beside it, or below it when the name is long.
 std::string entry(const std::string& name, const std::string& text) {
     const std::string begin = "  " + name;
@@ -52,6 +30,28 @@ std::string commands(const CommandReference& command) {
 }
 
 }    // namespace
+
+std::string wrapped(const std::string& text, std::size_t indent) {
+    std::size_t column = indent;
+    std::istringstream words(text);
+    std::string result, word;
+    for (bool first = true; words >> word; first = false) {
+        // Counted in letters, not bytes: × and σ have two.
+        const auto letters = static_cast<std::size_t>(
+            std::count_if(word.begin(), word.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+        const bool fits = column + (first ? 0 : 1) + letters <= kWidth;
+        if (!fits) {
+            result += '\n' + std::string(indent, ' ');
+            column = indent;
+        } else if (!first) {
+            result += ' ';
+            ++column;
+        }
+        result += word;
+        column += letters;
+    }
+    return result + '\n';
+}
 
 std::string help_text(const CommandReference& command) {
     std::string text = command.summary + ".\n\nUsage: " + command.usage() + '\n';

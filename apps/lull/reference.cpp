@@ -20,6 +20,7 @@ std::vector<std::string> split(const std::string& text, char separator) {
 OptionReference describe(const CLI::Option& option) {
     OptionReference reference;
     reference.text = option.get_description();
+    reference.required = option.get_required();
     if (option.get_positional()) reference.names = {option.get_single_name()};
     for (const std::string& name : option.get_snames()) reference.names.push_back('-' + name);
     for (const std::string& name : option.get_lnames()) reference.names.push_back("--" + name);
@@ -48,7 +49,8 @@ std::string CommandReference::last_name() const { return name.substr(name.rfind(
 std::string CommandReference::usage() const {
     std::string text = name;
     if (!commands.empty()) text += " COMMAND";
-    for (const OptionReference& argument : arguments) text += ' ' + argument.names.front();
+    for (const OptionReference& argument : arguments)
+        text += argument.required ? ' ' + argument.names.front() : " [" + argument.names.front() + ']';
     return text + " [OPTIONS]";
 }
 

@@ -16,6 +16,7 @@ struct OptionReference {
     std::vector<std::string> choices;    // all that the value can be, or empty
     std::string by_default;
     std::string text;
+    bool required = false;
 
     std::string title() const;        // "-h, --help", "--steps N"
     std::string full_text() const;    // with the default, if there is one
@@ -36,10 +37,13 @@ struct CommandReference {
     std::vector<CommandReference> commands;
 
     std::string last_name() const;    // "train"
-    std::string usage() const;        // "lull sample MODEL [OPTIONS]"
+    std::string usage() const;        // "lull sample MODEL [OPTIONS]", "lull help [COMMAND] [OPTIONS]"
 };
 
 CommandReference describe(const CLI::App& app);
+
+// Words in lines that end before column 100: the first is to stand after `indent` columns, the others begin with as many spaces.
+std::string wrapped(const std::string& text, std::size_t indent);
 
 // Help for a terminal of 100 columns.
 std::string help_text(const CommandReference& command);

@@ -2,6 +2,7 @@
 #include <limits>
 #include <map>
 
+#include "engine/io/png.h"
 #include "engine/io/safetensors.h"
 #include "tests/apps/bad_inputs.h"
 #include "tests/apps/workshop.h"
@@ -32,6 +33,26 @@ void make_data(const fs::path& folder) {
     write_bytes(folder / "corrupt-data" / "train-images-idx3-ubyte.gz", "\x1f\x8b\x08 and then no gzip");
     write_bytes(folder / "corrupt-data" / "train-labels-idx1-ubyte", labels);
     fs::create_directory(folder / "empty");
+}
+
+void make_pictures(const fs::path& folder) {
+    for (const char* name : {"pictures", "broken-pictures", "jpegs"}) fs::create_directory(folder / name);
+    write_png(folder / "pictures" / "1.png", {full({20, 30, 3}, 7, DType::u8), {}});
+    const std::string png = read_bytes(folder / "pictures" / "1.png");
+    write_bytes(folder / "broken-pictures" / "1.png", png);
+    write_bytes(folder / "broken-pictures" / "2.png", png.substr(0, png.size() - 30));
+    write_bytes(folder / "broken-pictures" / "3.png", "GIF89a, not a PNG");
+    write_bytes(folder / "jpegs" / "1.jpg", "\xff\xd8\xff\xe0");
+    write_bytes(folder / "jpegs" / "2.JPEG", "\xff\xd8\xff\xe0");
+
+    const std::string record(3073, '\3');    // one image of CIFAR-10, of class 3
+    for (const std::string name : {"truncated-cifar", "foreign-cifar", "lacking-cifar"}) {
+        fs::create_directory(folder / name);
+        for (const std::string number : {"1", "2", "3", "4", "5"})
+            if (name != "lacking-cifar" || number != "4") write_bytes(folder / name / ("data_batch_" + number + ".bin"), record);
+    }
+    write_bytes(folder / "truncated-cifar" / "data_batch_2.bin", record + record.substr(0, 1000));
+    write_bytes(folder / "foreign-cifar" / "data_batch_3.bin", std::string(3073, '\12'));
 }
 
 void make_settings(const fs::path& folder) {
@@ -109,6 +130,7 @@ void make_runs(const fs::path& folder) {
 
 void make_scene(const fs::path& folder, const fs::path& lull) {
     make_data(folder);
+    make_pictures(folder);
     const auto train = [&](const std::string& name, const std::string& more) {
         const std::string command = "cd " + folder.string() + " && " + lull.string() +
                                     " train --preset tiny --data data --batch 4 " +

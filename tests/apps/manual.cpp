@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::vector<std::vector<std::string>> kCommands{{"train"}, {"sample"}, {"denoise"}, {"help"}, {"completion"}, {"man"}};
+const std::vector<std::vector<std::string>> kCommands{{"train"},         {"sample"}, {"denoise"},    {"data"},
+                                                      {"data", "stats"}, {"help"},   {"completion"}, {"man"}};
 
 // In columns: a byte that continues a letter takes none.
 std::size_t width(const std::string& line) {
@@ -67,8 +68,10 @@ TEST_CASE("help lists every command, and so does the manual") {
     const std::string help = run({"--help"}).out, manual = run({"man"}).out, markdown = run({"man", "--markdown"}).out;
     for (const std::vector<std::string>& command : kCommands) {
         CHECK(help.find("\n  " + command[0] + " ") != std::string::npos);
-        CHECK(manual.find("\n.SS lull " + command[0] + ' ') != std::string::npos);
-        CHECK(markdown.find("\n## lull " + command[0] + '\n') != std::string::npos);
+        std::string name;
+        for (const std::string& word : command) name += ' ' + word;
+        CHECK(manual.find("\n.SS lull" + name + ' ') != std::string::npos);
+        CHECK(markdown.find("\n## lull" + name + '\n') != std::string::npos);
     }
     CHECK(manual.find("\n.B \\-\\-sigma\\-min X\n") != std::string::npos);
     CHECK(markdown.find("\n| `--sigma-min X` | lowest noise level before 0 | `0.002` |\n") != std::string::npos);
@@ -112,6 +115,9 @@ TEST_CASE("bash completes commands, options, names and files") {
     const std::string files = bash_offers(script, {"lull", "sample", here + "a f"});
     CHECK(files.find(here + "a folder\n") != std::string::npos);
     CHECK(files.find(here + "a file\n") != std::string::npos);
+    CHECK(bash_offers(script, {"lull", "data", ""}) == "stats\n-h\n--help\n");
+    CHECK(bash_offers(script, {"lull", "data", "stats", "--fit", ""}) == "crop\npad\nstretch\n");
+    CHECK(bash_offers(script, {"lull", "data", "stats", here + "a f"}).find(here + "a folder\n") != std::string::npos);
     // An option of another command is not offered.
     CHECK(bash_offers(script, {"lull", "train", "--seeds"}) == "\n");
 }

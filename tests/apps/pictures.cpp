@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <cmath>
+#include <set>
 #include <sstream>
 
 #include "apps/lull/canvas.h"
@@ -33,6 +34,20 @@ TEST_CASE("lines and text that reach over the edge are cut off there") {
     canvas.line(-50, -50, 50, 50, 3, {0, 0, 0});
     canvas.text(-3, 5, "loss 0.1", {0, 0, 0}, 2);
     CHECK(pixel(canvas.pixels(), 3, 3, 2) == 0);
+}
+
+TEST_CASE("every letter of ASCII looks unlike the others, and one box stands for each other letter") {
+    const auto drawn = [](const std::string& text) {
+        Canvas canvas(16, 8, {1, 1, 1});
+        canvas.text(0, 0, text, {0, 0, 0}, 1);
+        return canvas.pixels().values();
+    };
+    std::set<std::vector<double>> all{drawn("é")};
+    for (char letter = ' '; letter <= '~'; ++letter) all.insert(drawn(std::string(1, letter)));
+    CHECK(all.size() == 96);
+    CHECK(drawn("é") == drawn("σ"));
+    CHECK(drawn("éa") != drawn("é a"));
+    CHECK(Canvas::text_width("éa", 2) == Canvas::text_width("xa", 2));
 }
 
 TEST_CASE("the smoothed loss is the mean of the last quarter, at most of 100 steps") {
