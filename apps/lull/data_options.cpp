@@ -21,47 +21,95 @@ std::string absolute_text(const std::filesystem::path& path) {
     return std::filesystem::absolute(path).lexically_normal().string();
 }
 
-}    // namespace
+constexpr const char* kGroup = "Data";
 
-void add_data_options(CLI::App& app, DataOptions& options) {
-    const std::string group = "Data";
-    LoadOptions& load = options.load;
-    app.add_option(
-           "--data", options.path,
-           "folder of PNG pictures (with a folder per class, if there are classes), of CIFAR-10's binary files or of IDX "
-           "files; or an IDX or CIFAR-10 file (default: Fashion-MNIST, in LULL_DATA or from Debian's dataset-fashion-mnist)")
+void add_path_option(CLI::App& app, DataOptions& options, const std::string& by_default) {
+    app.add_option("--data", options.path,
+                   "folder of PNG pictures (with a folder per class, if there are classes), of CIFAR-10's binary files or of IDX "
+                   "files; or an IDX or CIFAR-10 file (default: " +
+                       by_default + ")")
         ->type_name("DIR|FILE")
-        ->group(group);
+        ->group(kGroup);
+}
+
+void add_size_option(CLI::App& app, LoadOptions& load) {
     app.add_option_function<std::string>(
            "--size", [&load](const std::string& text) { load.size = parse_image_size("--size", text); },
            "pixels of every image, such as 32, or width and height, such as 48x32 (default: their own if all have one size of at "
            "most 64 in multiples of 8, otherwise 32)")
         ->type_name("PIXELS")
-        ->group(group);
+        ->group(kGroup);
+}
+
+void add_fit_option(CLI::App& app, LoadOptions& load) {
     CLI::Option* fit = app.add_option_function<std::string>(
         "--fit", [&load](const std::string& name) { load.fit = parse_fit(name); },
         "for images of another size: crop (cover it, cut what stands out), pad (black around; smaller only where larger) or "
         "stretch (default: crop; pad for IDX)");
-    expect_one_of(fit->type_name("NAME")->group(group), "way to fit", {"crop", "pad", "stretch"});
+    expect_one_of(fit->type_name("NAME")->group(kGroup), "way to fit", {"crop", "pad", "stretch"});
+}
+
+void add_colour_flags(CLI::App& app, LoadOptions& load) {
     const auto colours = [&](const char* flag, Colours value, const char* text) {
         app.add_flag_callback(
                flag, [&load, value] { load.colours = value; }, text)
-            ->group(group);
+            ->group(kGroup);
     };
     colours("--grey", Colours::grey, "make all images grey (default: grey if all are)");
     colours("--colour", Colours::colour, "give all images three channels");
+}
+
+// shown: the default of --split.
+void add_part_options(CLI::App& app, DataOptions& options, const std::string& text, const std::string& shown) {
+    LoadOptions& load = options.load;
     CLI::Option* split = app.add_option_function<std::string>(
-        "--split", [&load](const std::string& name) { load.split = parse_split(name); },
-        "train or test, of data sets that have these parts");
-    expect_one_of(split->type_name("NAME")->default_str("train")->group(group), "part", {"train", "test"});
+        "--split",
+        [&options](const std::string& name) {
+            options.load.split = parse_split(name);
+            options.split_given = true;
+        },
+        text);
+    expect_one_of(split->type_name("NAME")->default_str(shown)->group(kGroup), "part", {"train", "test"});
     app.add_option("--data-labels", load.labels, "IDX file of labels (default: the one beside the images)")
         ->type_name("FILE")
-        ->group(group);
-    app.add_flag("--skip-broken", load.skip_broken, "leave out pictures that cannot be read, instead of stopping")->group(group);
+        ->group(kGroup);
+    app.add_flag("--skip-broken", load.skip_broken, "leave out pictures that cannot be read, instead of stopping")->group(kGroup);
     app.add_flag_callback(
            "--no-cache", [&options] { options.use_cache = false; },
            "do not keep decoded pictures in ~/.cache/lull (XDG_CACHE_HOME)")
-        ->group(group);
+        ->group(kGroup);
+}
+
+}    // namespace
+
+void add_data_options(CLI::App& app, DataOptions& options) {
+    add_path_option(app, options, "Fashion-MNIST, in LULL_DATA or from Debian's dataset-fashion-mnist");
+    add_size_option(app, options.load);
+    add_fit_option(app, options.load);
+    add_colour_flags(app, options.load);
+    add_part_options(app, options, "train or test, of data sets that have these parts", "train");
+}
+
+void add_model_data_options(CLI::App& app, DataOptions& options) {
+    add_path_option(app, options, "the model's own data set; Fashion-MNIST when it does not say");
+    add_fit_option(app, options.load);
+    add_part_options(app, options,
+                     "train or test, of data sets that have these parts (default: the one that the model was trained on)", "");
+}
+
+DataOptions data_of_model(const DataOptions& flags, const json& description, const Shape& image) {
+    DataOptions options = flags;
+    if (flags.path.empty() && description.is_object()) {
+        options = data_options_from_json(description);
+        options.use_cache = flags.use_cache;
+        if (flags.load.fit) options.load.fit = flags.load.fit;
+        if (flags.split_given) options.load.split = flags.load.split;
+        if (!flags.load.labels.empty()) options.load.labels = flags.load.labels;
+        options.load.skip_broken = options.load.skip_broken || flags.load.skip_broken;
+    }
+    options.load.size = ImageSize{.width = image[1], .height = image[0]};
+    options.load.colours = image[2] == 1 ? Colours::grey : Colours::colour;
+    return options;
 }
 
 ImageDataset load_data(const DataOptions& options, std::vector<std::string>* notes) {

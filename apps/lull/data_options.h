@@ -19,10 +19,18 @@ struct DataOptions {
     std::filesystem::path path;    // empty: Fashion-MNIST, where it is installed
     LoadOptions load;              // how; its cache and say are load_data's business
     bool use_cache = true;         // of decoded pictures
+    bool split_given = false;      // load.split is a flag's, not the default
 };
 
 // --data, --size, --fit, --grey, --colour, --split, --data-labels, --skip-broken, --no-cache.
 void add_data_options(CLI::App& app, DataOptions& options);
+
+// The same without --size, --grey and --colour, for a command whose model says what images it takes.
+void add_model_data_options(CLI::App& app, DataOptions& options);
+
+// The data for a model of images (H, W, C): what --data names, or else what it was trained on, as its description's "data" has
+// it, with the other flags applied; Fashion-MNIST when there is no description (it is null). Throws Error when that is damaged.
+DataOptions data_of_model(const DataOptions& flags, const nlohmann::json& description, const Shape& image);
 
 // The data set, and in notes (if wanted) lines that say what was found and done. Throws as load_images does.
 ImageDataset load_data(const DataOptions& options, std::vector<std::string>* notes = nullptr);

@@ -1,7 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
-#include <numeric>
 
 #include "apps/lull/commands.h"
 #include "apps/lull/denoising.h"
@@ -13,22 +12,18 @@ namespace {
 constexpr const char* kExamples =
     "Examples:\n"
     "  lull denoise runs/ten    # four images, from hardly any noise to hardly anything else\n"
-    "  lull denoise runs/ten --sigma 0.5,1,2 --index 10-15\n"
+    "  lull denoise runs/ten --index 10-15 --split test    # images that it was not trained on\n"
     "  lull denoise runs/ten --input x.safetensors --sigma 80 --save d.safetensors\n"
     "The file of --save has all images at the first noise level, then all at the next.";
 
 // What comes as text and becomes something else.
 struct DenoiseText {
     DenoiseSettings settings;
-    std::string sigmas = "0.02,0.1,0.3,1,3,10,80", index, split = "test";
-    std::int64_t count = 4;
+    std::string sigmas = "0.02,0.1,0.3,1,3,10,80", index;
 
     DenoiseSettings parsed() const {
         DenoiseSettings s = settings;
         s.sigmas = reading("--sigma", [&] { return parse_sigmas(sigmas); });
-        s.split = split == "train" ? Split::train : Split::test;
-        s.index.resize(static_cast<std::size_t>(count));
-        std::iota(s.index.begin(), s.index.end(), 0);
         if (!index.empty()) s.index = reading("--index", [&] { return parse_seeds(index); });
         return s;
     }
@@ -37,14 +32,7 @@ struct DenoiseText {
 void add_image_options(CLI::App& app, DenoiseText& text) {
     const std::string group = "Images";
     DenoiseSettings& s = text.settings;
-    app.add_option("--data", s.data,
-                   "IDX or CIFAR-10 files, or a folder with them or with PNG pictures, brought to the model's size (default: "
-                   "Fashion-MNIST)")
-        ->type_name("PATH")
-        ->group(group);
-    CLI::Option* split = app.add_option("--split", text.split, "test or train, of data in two parts");
-    expect_one_of(split->type_name("NAME")->capture_default_str()->group(group), "part", {"test", "train"});
-    app.add_option("--count", text.count, "how many images, from the first")
+    app.add_option("--count", s.count, "how many images, from the first; at most all")
         ->type_name("N")
         ->check(whole_number(1, 1'000'000))
         ->capture_default_str()
@@ -62,7 +50,10 @@ void add_image_options(CLI::App& app, DenoiseText& text) {
                    "instead: a safetensors file with x, (N, C, H, W) f32, taken as it is at every noise level")
         ->type_name("FILE")
         ->excludes("--data")
+        ->excludes("--fit")
         ->excludes("--split")
+        ->excludes("--data-labels")
+        ->excludes("--skip-broken")
         ->excludes("--count")
         ->excludes("--index")
         ->excludes("--seed")
@@ -103,9 +94,12 @@ void add_denoise_command(CLI::App& app) {
         ->type_name("LIST")
         ->capture_default_str()
         ->group("Noise");
+    add_model_data_options(denoise, text->settings.data);
     add_image_options(denoise, *text);
     add_output_options(denoise, *text);
     add_model_options(denoise, text->settings.model_options);
+    add_precision_option(denoise, text->settings.precision, "Model",
+                         "f32, or bf16: the network's weights and values rounded to 8 significant bits");
     add_machine_options(denoise, text->settings.machine);
     denoise.final_callback([text] { std::cout << denoise_images(text->parsed()).string() << '\n'; });
 }

@@ -20,11 +20,11 @@
 #include "engine/ops/concat/concat.h"
 #include "engine/ops/reduce/reduce.h"
 #include "engine/random.h"
-#include "nn/data/load_images.h"
 
 namespace lull {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
 namespace {
 
@@ -64,16 +64,27 @@ Question read_input(const DenoiseSettings& s, const Model& model) {
             .origin = s.input.string()};
 }
 
+// What the model says of its data; null when it does not say where they are.
+json own_data(const Model& model) {
+    if (!model.description.is_object()) return {};
+    const json data = model.description.value("data", json());
+    return data.is_object() && data.contains("source") ? data : json();
+}
+
 Question read_data(const DenoiseSettings& s, const Model& model) {
     const ModelConfig& config = model.config;
-    const Shape image = config.image();
-    LoadOptions how;
-    how.size = ImageSize{.width = image[1], .height = image[0]};
-    how.colours = image[2] == 1 ? Colours::grey : Colours::colour;
-    how.split = s.split;
-    const ImageDataset data = load_images(s.data, how).range(config.black, config.white);
+    const json own = own_data(model);
+    std::vector<std::string> notes;
+    if (s.data.path.empty() && own.is_null())
+        notes.push_back("the model does not say what it was trained on: these are images of Fashion-MNIST; --data names others");
+    const ImageDataset data = load_data(data_of_model(s.data, own, config.image()), &notes).range(config.black, config.white);
+    if (!s.machine.quiet)
+        for (const std::string& note : notes) std::cout << note << '\n';
+    std::vector<std::uint64_t> wanted = s.index;
+    for (std::int64_t i = 0; s.index.empty() && i < std::min(s.count, data.size()); ++i)
+        wanted.push_back(static_cast<std::uint64_t>(i));
     std::vector<std::int64_t> index;
-    for (const std::uint64_t i : s.index) {
+    for (const std::uint64_t i : wanted) {
         check_usage(i < static_cast<std::uint64_t>(data.size()), "--index", "expected numbers of images below ", data.size(),
                     ", got ", i);
         index.push_back(static_cast<std::int64_t>(i));
@@ -84,10 +95,10 @@ Question read_data(const DenoiseSettings& s, const Model& model) {
         labels.assign(batch.labels.data<std::int32_t>(), batch.labels.data<std::int32_t>() + batch.labels.elements());
     return {.labels = labels,
             .y = batch.images,
-            .noise = denoising_noise(batch.images.shape(), s.index, s.seed),
+            .noise = denoising_noise(batch.images.shape(), wanted, s.seed),
             .x = {},
-            .name = format_seeds(s.index),
-            .origin = format_seeds(s.index) + " of " + data.name + ", noise seed " + std::to_string(s.seed)};
+            .name = format_seeds(wanted),
+            .origin = format_seeds(wanted) + " of " + data.name + ", noise seed " + std::to_string(s.seed)};
 }
 
 Tensor evaluate(const Model& model, const Question& question, const Tensor& x, double sigma) {
@@ -203,7 +214,8 @@ fs::path denoise_images(const DenoiseSettings& settings) {
     settings.machine.apply();
     const fs::path folder = prepare_outputs(settings.model, settings.outdir, settings.save);
     const InterruptGuard guard;
-    const Model model = load_model(settings.model, settings.model_options);
+    Model model = load_model(settings.model, settings.model_options);
+    model.precision = settings.precision;
     const Question question = settings.input.empty() ? read_data(settings, model) : read_input(settings, model);
     std::vector<Rung> rungs;
     for (const double sigma : settings.sigmas) {

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/lull/data_options.h"
 #include "apps/lull/model.h"
 #include "apps/lull/options.h"
-#include "nn/data/load_options.h"
 
 namespace lull {
 
@@ -19,14 +19,15 @@ struct DenoiseSettings {
     ModelOptions model_options;
     std::vector<double> sigmas;
     std::filesystem::path input;         // a safetensors file with x; empty: images of a data set
-    std::filesystem::path data;          // as load_images takes it
-    Split split = Split::test;           // of the data set
-    std::vector<std::uint64_t> index;    // which of its images
-    std::uint64_t seed = 0;              // of the noise
-    std::string labels;                  // of a conditional model; empty: the data set's own
-    std::filesystem::path outdir;        // of the picture; empty: beside the weights
-    std::filesystem::path save;          // the tensors; empty: not wanted
+    DataOptions data;                    // of which images; without a path: those of the model's own data set
+    std::vector<std::uint64_t> index;    // which of its images; none: the first `count`, at most all
+    std::int64_t count = 4;
+    std::uint64_t seed = 0;          // of the noise
+    std::string labels;              // of a conditional model; empty: the data set's own
+    std::filesystem::path outdir;    // of the picture; empty: beside the weights
+    std::filesystem::path save;      // the tensors; empty: not wanted
     int scale = 2;
+    DType precision = DType::f32;    // or bf16: what the network computes in
     MachineOptions machine;
 };
 
@@ -40,8 +41,8 @@ Tensor denoising_noise(const Shape& shape, std::span<const std::uint64_t> index,
 // OUTDIR/denoise-0-3.png (after the images or the input's name; -2 and so on if that is there), in whose rows, one per σ, stand
 // x, D and y, of at most 8 images; and, if wanted, `save`: a safetensors file of S·N images, all N at the first σ, then all at
 // the next, with "x" and "denoised" (S·N, C, H, W) f32 and "sigma" (S·N) f64. Prints, unless quiet, a line for every σ: for a
-// data set the root mean square error of D and the weighted loss λ(σ) E (D - y)², otherwise what values D has. Returns the
-// picture's path. Throws as sample_model does.
+// data set the root mean square error of D and the weighted loss λ(σ) E (D - y)², otherwise what values D has; before them, which
+// images these are. Returns the picture's path. Throws as sample_model does.
 std::filesystem::path denoise_images(const DenoiseSettings& settings);
 
 }    // namespace lull

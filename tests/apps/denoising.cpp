@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "apps/lull/train_settings.h"
@@ -136,14 +137,68 @@ TEST_CASE("labels reach the network, and are the data set's unless given") {
     CHECK(read_png(shop.path("samples-heun-3-seeds-0-7.png")).text.at("Labels") == "0-7");
 }
 
+TEST_CASE("denoise takes the images that the model was trained on, prepared as they were for it, unless told otherwise") {
+    const Studio shop;
+    const TemporaryFolder elsewhere;
+    fs::create_directory(elsewhere / "pictures");
+    for (std::uint64_t i = 0; i < 3; ++i) {
+        const Tensor noise = 255 * random_uniform({20, 30, 3}, {.seed = 1, .index = i});
+        write_png(elsewhere / ("pictures/" + std::to_string(i) + ".png"), {noise.to(DType::u8), {}});
+    }
+    const std::string pictures = (elsewhere / "pictures").string();
+    const Result trained = shop.train(
+        "run", {"--data", pictures, "--size", "16", "--fit", "stretch", "--no-cache", "--steps", "2", "--sample-count", "0"});
+    REQUIRE_MESSAGE(trained.status == 0, trained.err);
+    const auto x = [&](const std::vector<std::string>& more) {
+        return shop.denoise("run", std::vector<std::string>{"--no-cache", "--sigma", "0.001"} + more).at("x");
+    };
+    const Tensor own = x({});    // four images are the default, three are there
+    CHECK(own.shape() == Shape{3, 3, 16, 16});
+    CHECK(same_bits(own, x({"--data", pictures, "--fit", "stretch"})));
+    CHECK_FALSE(same_bits(own, x({"--fit", "crop"})));
+    CHECK(same_bits(x({"--fit", "crop"}), x({"--data", pictures})));
+    CHECK(x({"--data", shop.folder.path().string(), "--count", "2"}).shape() == Shape{2, 3, 16, 16});    // grey ones, as colour
+
+    fs::rename(pictures, elsewhere / "moved");
+    CHECK(run({"denoise", shop.path("run")}).err == "lull: " + pictures + ": no such file or folder\n");
+}
+
+TEST_CASE("denoise falls back to Fashion-MNIST, and says so, when the model does not say what it was trained on") {
+    const Studio shop;
+    const char* before = std::getenv("LULL_DATA");
+    const std::string kept = before ? before : "";
+    ::setenv("LULL_DATA", shop.folder.path().c_str(), 1);
+    const Result result = run({"denoise", shop.path("model.safetensors"), "--sigma", "1"});
+    const Result other = run({"denoise", shop.path("model.safetensors"), "--sigma", "1", "--data", shop.folder.path().string()});
+    before ? ::setenv("LULL_DATA", kept.c_str(), 1) : ::unsetenv("LULL_DATA");
+    REQUIRE_MESSAGE(result.status == 0, result.err);
+    const std::string line =
+        "the model does not say what it was trained on: these are images of Fashion-MNIST; --data names others\n";
+    CHECK(result.out.starts_with(line + "Fashion-MNIST: 40 grey images"));
+    CHECK(other.out.find(line) == std::string::npos);
+}
+
+TEST_CASE("denoise in bf16 is near f32, and its picture says so") {
+    const Studio shop;
+    const auto images = shop.made_up_images() + std::vector<std::string>{"--sigma", "1"};
+    const auto f32 = shop.denoise("model.safetensors", images);
+    const auto bf16 = shop.denoise("model.safetensors", images + std::vector<std::string>{"--precision", "bf16"});
+    CHECK(same_bits(f32.at("x"), bf16.at("x")));
+    CHECK_FALSE(same_bits(f32.at("denoised"), bf16.at("denoised")));
+    CHECK(test::relative_error(bf16.at("denoised"), f32.at("denoised")) < 0.02);    // 8 significant bits: 0.004 each
+    CHECK(read_png(shop.path("denoise-0-3.png")).text.at("Precision") == "f32");
+    CHECK(read_png(shop.path("denoise-0-3-2.png")).text.at("Precision") == "bf16");
+}
+
 TEST_CASE("denoise prints a table of errors and writes a picture of at most eight images") {
     const Studio shop;
     std::vector<std::string> command{"denoise", shop.path("model.safetensors")};
     const Result shown = run(command + shop.made_up_images() + std::vector<std::string>{"--sigma", "0.02,80", "--count", "12"});
     REQUIRE_MESSAGE(shown.status == 0, shown.err);
-    CHECK(shown.out.starts_with("       sigma        rmse    weighted\n        0.02"));
+    CHECK(shown.out.find(": 40 grey images of 28×28 in 10 classes") < shown.out.find('\n'));
+    CHECK(shown.out.find("\n       sigma        rmse    weighted\n        0.02") == shown.out.find('\n'));
     CHECK(shown.out.ends_with('\n' + shop.path("denoise-0-11.png") + '\n'));
-    CHECK(std::count(shown.out.begin(), shown.out.end(), '\n') == 4);
+    CHECK(std::count(shown.out.begin(), shown.out.end(), '\n') == 5);
     const PngImage picture = read_png(shop.path("denoise-0-11.png"));
     CHECK(picture.pixels.size(1) > 24 * 66);
     CHECK(picture.pixels.size(1) < 25 * 66 + 100);
@@ -178,7 +233,7 @@ TEST_CASE("what denoise cannot do is said in one line, and nothing is written") 
         {{conditional, "--labels", "thre"},
          2,
          "--labels: expected classes such as 3 or 0-9,3, or a name, got 'thre'; did you mean 'three'? (zero, one, two, three)"},
-        {{model, "--split", "tset"}, 2, "--split: unknown part 'tset'; did you mean 'test'? (test, train)"},
+        {{model, "--split", "tset"}, 2, "--split: unknown part 'tset'; did you mean 'test'? (train, test)"},
         {{model, "--input", input}, 1, input + ": has no tensor 'x'"},
         {{model, "--input", other}, 1, other + ": expected 'x' as f32 (N, 1, 32, 32), got f32 (1, 3, 32, 32)"},
         {{model, "--input", broken}, 1, broken + ": 'x' has values that are not finite"},

@@ -65,7 +65,7 @@ TEST_CASE("images drawn in bf16 are near those drawn in f32, the same in any bat
 
 TEST_CASE("a precision that is not there is refused") {
     const std::string message = "lull: --precision: unknown precision 'bf61'; did you mean 'bf16'? (f32, bf16)\n";
-    for (const Flags& command : {Flags{"train"}, Flags{"sample", "x"}}) {
+    for (const Flags& command : {Flags{"train"}, Flags{"sample", "x"}, Flags{"denoise", "x"}}) {
         Flags arguments = command;
         arguments.insert(arguments.end(), {"--precision", "bf61"});
         const Result result = run(arguments);
