@@ -10,10 +10,10 @@ namespace {
 // loss = mean_n (ln Σ_k e^{x_nk} - x_n,label)   ⇒   dx_nk = (softmax(x_n)_k - [k = label]) / N
 struct CrossEntropyBackward {
     Tensor logits, labels;
-    Tensor lse;    // (N), the logarithms of the softmax's denominators
+    Tensor sums;    // (N), the softmax's denominators Σ_k e^{x_nk - max x_n}
 
     void backward(const Tensor& dloss, Gradients& grad) {
-        dispatch(dloss, cpu::cross_entropy_backward, cuda::cross_entropy_backward)(logits, labels, lse, dloss, grad.into(0));
+        dispatch(dloss, cpu::cross_entropy_backward, cuda::cross_entropy_backward)(logits, labels, sums, dloss, grad.into(0));
     }
 };
 
@@ -26,9 +26,9 @@ Tensor cross_entropy(const Tensor& logits_any, const Tensor& labels_any) {
               (labels_any.dtype() == DType::i32 || labels_any.dtype() == DType::i64),
           "cross_entropy", "expected labels (", logits_any.size(0), ",) of i32 or i64, got ", labels_any);
     const Tensor logits = wide(logits_any).contiguous(), labels = labels_any.to(DType::i64).contiguous();
-    const Tensor lse = empty({logits.size(0)}, logits.dtype()), loss = empty({}, logits.dtype());
-    dispatch(logits, cpu::cross_entropy_forward, cuda::cross_entropy_forward)(logits, labels, lse, loss);
-    return recording(logits) ? record<CrossEntropyBackward>(loss, {logits}, logits, labels, lse) : loss;
+    const Tensor sums = empty({logits.size(0)}, logits.dtype()), loss = empty({}, logits.dtype());
+    dispatch(logits, cpu::cross_entropy_forward, cuda::cross_entropy_forward)(logits, labels, sums, loss);
+    return recording(logits) ? record<CrossEntropyBackward>(loss, {logits}, logits, labels, sums) : loss;
 }
 
 }    // namespace lull

@@ -5,11 +5,12 @@
 
 namespace lull {
 
-// lse[n] ← ln Σ_k e^{logits[n, k]}, loss ← Σ_n (lse[n] - logits[n, labels[n]]) / N. logits: (N, K), labels: (N) of i64, lse:
+// sums[n] ← Σ_k e^{logits[n, k] - top[n]}, loss ← Σ_n (ln sums[n] + top[n] - logits[n, labels[n]]) / N with top[n] the row's
+// largest: apart from it, the sums keep their digits however large the logits are. logits: (N, K), labels: (N) of i64, sums:
 // (N), loss: a scalar. Throws Error for a label outside [0, K).
-LULL_KERNEL(cross_entropy_forward, (const Tensor& logits, const Tensor& labels, Tensor lse, Tensor loss));
+LULL_KERNEL(cross_entropy_forward, (const Tensor& logits, const Tensor& labels, Tensor sums, Tensor loss));
 // dlogits ← dloss (softmax(logits) - onehot(labels)) / N
 LULL_KERNEL(cross_entropy_backward,
-            (const Tensor& logits, const Tensor& labels, const Tensor& lse, const Tensor& dloss, Into dlogits));
+            (const Tensor& logits, const Tensor& labels, const Tensor& sums, const Tensor& dloss, Into dlogits));
 
 }    // namespace lull

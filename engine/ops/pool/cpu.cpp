@@ -139,7 +139,8 @@ void max_pool_backward(const Tensor& x, const Tensor& y, const Tensor& dy, const
                     const Vec<T> top = lane.load(y_data + at + c);
                     Vec<T> part = lane.load(from + at + c);    // what no element has taken yet
                     image.for_each_pixel(w, [&](std::int64_t pixel) {
-                        const auto takes = hn::Eq(lane.load(x_data + pixel + c), top);
+                        const Vec<T> value = lane.load(x_data + pixel + c);
+                        const auto takes = hn::Or(hn::Eq(value, top), hn::And(hn::IsNaN(value), hn::IsNaN(top)));
                         lane.store(hn::Add(lane.load(to + pixel + c), hn::IfThenElseZero(takes, part)), to + pixel + c);
                         part = hn::IfThenZeroElse(takes, part);
                     });

@@ -15,7 +15,7 @@ struct PoolOptions {
 
 // x: (N, H, W, C) → (N, H', W', C), H' = (H + 2·padding - kernel) / stride + 1. The average counts the padding's zeros; what
 // a window has beyond the padding (ceil_mode) it does not count. The maximum hands its gradient to the first of equal
-// elements, and is NaN where the window has a NaN.
+// elements; where the window has a NaN it is NaN, and hands its gradient to the first of them.
 Tensor avg_pool2d(const Tensor& x, const PoolOptions& options = {});
 Tensor max_pool2d(const Tensor& x, const PoolOptions& options = {});
 

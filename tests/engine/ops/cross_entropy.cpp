@@ -48,6 +48,18 @@ TEST_CASE("cross_entropy of equal logits is ln K, and of large ones neither over
     CHECK(cross_entropy(from_values({-1e4, 1e4}, {1, 2}), from_values({0}, {1}, DType::i64)).item() == 2e4);
 }
 
+TEST_CASE("an offset that all logits share changes no gradient") {
+    const auto gradient = [](double offset) {
+        Tensor logits = from_values({offset, offset + 1, offset + 2}, {1, 3});
+        logits.requires_grad();
+        cross_entropy(logits, from_values({0}, {1}, DType::i32)).backward();
+        return logits.grad().values();
+    };
+    const auto wanted = gradient(0);
+    CHECK(wanted[0] == doctest::Approx(1 / (1 + std::exp(1.) + std::exp(2.)) - 1).epsilon(1e-6));
+    for (const double offset : {-1e6, 1e3, 1e6}) CHECK(gradient(offset) == wanted);    // the logits are exact in f32
+}
+
 TEST_CASE("cross_entropy refuses labels out of range, and what is no batch of logits") {
     const Tensor logits = zeros({3, 4});
     CHECK(error_of([&] {

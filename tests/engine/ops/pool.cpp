@@ -45,7 +45,7 @@ TEST_CASE("global average pooling") {
          {.shapes = kShapes, .golden = "global_avg_pool2d", .per_image = {0}}});
 }
 
-TEST_CASE("a maximum's gradient goes to the first of equal elements, and a NaN stays") {
+TEST_CASE("a maximum's gradient goes to the first of equal elements, and a NaN's to the NaN") {
     const double nan = std::numeric_limits<double>::quiet_NaN();
     Tensor x = from_values({3, 3, 1, 3, 0, nan, 0, 0}, {2, 2, 2, 1});
     x.requires_grad();
@@ -54,6 +54,11 @@ TEST_CASE("a maximum's gradient goes to the first of equal elements, and a NaN s
     CHECK(std::isnan(y.values()[1]));
     sum(y.slice(0, 0, 1)).backward();
     CHECK(x.grad().values() == std::vector<double>{1, 0, 0, 0, 0, 0, 0, 0});
+
+    Tensor broken = from_values({1, nan, 2, 3}, {1, 2, 2, 1});
+    broken.requires_grad();
+    sum(max_pool2d(broken)).backward();
+    CHECK(broken.grad().values() == std::vector<double>{0, 1, 0, 0});
 }
 
 TEST_CASE("pooling refuses windows that do not fit") {
