@@ -1,9 +1,5 @@
 #include "nn/checkpoint.h"
 
-#include <zlib.h>
-
-#include <array>
-#include <cstdio>
 #include <utility>
 #include <vector>
 
@@ -59,21 +55,6 @@ void load(const std::map<std::string, Tensor>& tensors, const std::string& name,
           found->second.shape());
     copy(from, to);
     ++to.storage()->version;
-}
-
-// CRC-32 of the description, the tensors' names and their values, as eight hexadecimal digits.
-std::string checksum(const std::string& description, const std::map<std::string, Tensor>& tensors) {
-    uLong crc = crc32_z(0, nullptr, 0);
-    const auto add = [&](const void* bytes, std::size_t count) { crc = crc32_z(crc, static_cast<const Bytef*>(bytes), count); };
-    add(description.data(), description.size());
-    for (const auto& [name, tensor] : tensors) {
-        const Tensor values = tensor.contiguous();
-        add(name.data(), name.size());
-        add(values.raw(), static_cast<std::size_t>(values.elements() * size_of(values.dtype())));
-    }
-    std::array<char, 9> hex{};
-    std::snprintf(hex.data(), hex.size(), "%08lx", crc);
-    return hex.data();
 }
 
 json parsed(const std::filesystem::path& path, const SafetensorsFile& file, const std::string& key) {

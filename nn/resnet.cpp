@@ -1,6 +1,8 @@
 #include "nn/resnet.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "engine/ops/dropout/dropout.h"
@@ -11,6 +13,22 @@ namespace lull {
 
 using nlohmann::json;
 
+namespace {
+
+constexpr std::int64_t kMostFeatures = std::numeric_limits<int>::max();
+
+// Of a config whose numbers are each in bounds.
+std::int64_t features_of(const ResNetConfig& c) {
+    std::int64_t h = c.height, w = c.width;
+    for (std::size_t i = 1; i < c.channels.size(); ++i) {
+        h = (h + 1) / 2;
+        w = (w + 1) / 2;
+    }
+    return h * w * c.channels.back();
+}
+
+}    // namespace
+
 void ResNetConfig::validate() const {
     constexpr int kMost = 1 << 16;
     const auto fits = [](int value) { return value >= 1 && value <= kMost; };
@@ -19,17 +37,14 @@ void ResNetConfig::validate() const {
           " and ", width);
     check(!channels.empty() && channels.size() <= 16 && std::all_of(channels.begin(), channels.end(), fits), "resnet",
           "expected 1 to 16 numbers of channels of 1 to ", kMost, ", got ", json(channels).dump());
+    check(features_of(*this) <= kMostFeatures, "resnet", "expected at most ", kMostFeatures, " features to be left of ", height,
+          "×", width, " pixels, got ", features_of(*this), ": more numbers of channels halve the image more often");
+    check(std::isfinite(slope) && std::isfinite(shift), "resnet", "expected a finite slope and shift, got ", slope, " and ",
+          shift);
     check(dropout >= 0 && dropout < 1, "resnet", "expected a dropout in [0, 1), got ", dropout);
 }
 
-int ResNetConfig::features() const {
-    int h = height, w = width;
-    for (std::size_t i = 1; i < channels.size(); ++i) {
-        h = (h + 1) / 2;
-        w = (w + 1) / 2;
-    }
-    return h * w * channels.back();
-}
+int ResNetConfig::features() const { return static_cast<int>(features_of(*this)); }
 
 json to_json(const ResNetConfig& c) {
     return {{"in_channels", c.in_channels},

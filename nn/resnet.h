@@ -36,7 +36,7 @@ struct ResNetConfig {
 
     // Throws Error, naming what is wrong.
     void validate() const;
-    // Elements of the last block's output: 512 for images of 32 × 32.
+    // Elements of the last block's output: 512 for images of 32 × 32. Of a config that validate() accepts.
     int features() const;
 
     bool operator==(const ResNetConfig&) const = default;

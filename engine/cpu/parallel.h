@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
+#include <string>
+#include <vector>
 
 namespace lull::cpu {
 
@@ -16,6 +19,18 @@ template <class F>
 void parallel_for(std::int64_t n, const F& f) {
     run_on_pool(
         n, [](const void* context, std::int64_t i) { (*static_cast<const F*>(context))(i); }, &f);
+}
+
+// As parallel_for, for f that may throw: calls f(i) for every i whose errors[i] is empty, and what it throws becomes errors[i].
+template <class F>
+void try_each(std::vector<std::string>& errors, const F& f) {
+    parallel_for(std::ssize(errors), [&](std::int64_t i) {
+        std::string& error = errors[static_cast<std::size_t>(i)];
+        if (!error.empty()) return;
+        try {
+            f(static_cast<std::size_t>(i));
+        } catch (const std::exception& problem) { error = problem.what(); }
+    });
 }
 
 // Calls f(begin, end) on ranges of `grain` elements (the last may be shorter) that together are [0, n): for element-wise

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/io/file.h"
@@ -19,9 +20,10 @@ constexpr std::uint64_t kMaxDeflateRatio = 1032;    // no gzip file expands to m
 
 class GzipReader {
   public:
-    explicit GzipReader(const std::filesystem::path& path) : path_(path), file_(gzopen(path.c_str(), "rb"), gzclose) {
+    explicit GzipReader(const std::filesystem::path& path, unsigned buffer_bytes = 1u << 18)
+        : path_(path), file_(gzopen(path.c_str(), "rb"), gzclose) {
         check_file(file_ != nullptr, path, "cannot be opened: permission denied?");
-        gzbuffer(file_.get(), 1u << 18);
+        gzbuffer(file_.get(), buffer_bytes);
     }
 
     // Reads up to count bytes: fewer only at the file's end.
@@ -50,17 +52,30 @@ std::uint64_t from_big_endian(const std::uint8_t* bytes) {
     return std::uint64_t{bytes[0]} << 24 | std::uint64_t{bytes[1]} << 16 | std::uint64_t{bytes[2]} << 8 | bytes[3];
 }
 
+// The four bytes that begin an IDX file; nothing when the file begins otherwise.
+std::optional<std::array<std::uint8_t, 4>> read_magic(GzipReader& in) {
+    std::array<std::uint8_t, 4> magic{};
+    if (in.read(magic.data(), 4) == 4 && magic[0] == 0 && magic[1] == 0 && magic[3] >= 1) return magic;
+    return std::nullopt;
+}
+
 }    // namespace
+
+bool begins_as_idx(const std::filesystem::path& path) {
+    constexpr unsigned kSmallBuffer = 512;
+    GzipReader in(path, kSmallBuffer);
+    return read_magic(in).has_value();
+}
 
 Tensor load_idx(const std::filesystem::path& path) {
     const std::uint64_t file_bytes = size_of_file(path);
     GzipReader in(path);
-    std::array<std::uint8_t, 4> magic{};
-    check_file(in.read(magic.data(), 4) == 4 && magic[0] == 0 && magic[1] == 0 && magic[3] >= 1, path, "not an IDX file");
-    check_file(magic[2] == kUnsignedByte, path, "expected unsigned bytes (element type 8), got type ", int{magic[2]});
-    check_file(magic[3] <= kMaxRank, path, "expected at most ", kMaxRank, " axes, got ", int{magic[3]});
+    const auto magic = read_magic(in);
+    check_file(magic.has_value(), path, "not an IDX file");
+    check_file((*magic)[2] == kUnsignedByte, path, "expected unsigned bytes (element type 8), got type ", int{(*magic)[2]});
+    check_file((*magic)[3] <= kMaxRank, path, "expected at most ", kMaxRank, " axes, got ", int{(*magic)[3]});
 
-    std::vector<std::uint8_t> extent_bytes(magic[3] * std::size_t{4});
+    std::vector<std::uint8_t> extent_bytes((*magic)[3] * std::size_t{4});
     check_file(in.read(extent_bytes.data(), extent_bytes.size()) == extent_bytes.size(), path,
                "truncated: it ends in its header");
     std::vector<std::int64_t> extents;

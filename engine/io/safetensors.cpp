@@ -3,9 +3,12 @@
 // offsets count from the end of the header, and the tensors fill the rest of the file without gaps.
 #include "engine/io/safetensors.h"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdio>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -213,6 +216,20 @@ void SafetensorsWriter::append(const Tensor& part) {
 void SafetensorsWriter::commit() {
     check_file(missing_ == 0, path_, "cannot be written: ", grouped(missing_), " bytes of its tensors are missing");
     out_.commit();
+}
+
+std::string checksum(const std::string& description, const std::map<std::string, Tensor>& tensors) {
+    uLong crc = crc32_z(0, nullptr, 0);
+    const auto add = [&](const void* bytes, std::size_t count) { crc = crc32_z(crc, static_cast<const Bytef*>(bytes), count); };
+    add(description.data(), description.size());
+    for (const auto& [name, tensor] : tensors) {
+        const Tensor values = tensor.contiguous();
+        add(name.data(), name.size());
+        add(values.raw(), static_cast<std::size_t>(values.elements() * size_of(values.dtype())));
+    }
+    std::array<char, 9> hex{};
+    std::snprintf(hex.data(), hex.size(), "%08lx", crc);
+    return hex.data();
 }
 
 }    // namespace lull

@@ -24,6 +24,10 @@ SafetensorsFile load_safetensors(const std::filesystem::path& path);
 // name or a metadata string is not UTF-8.
 void save_safetensors(const std::filesystem::path& path, const SafetensorsFile& file);
 
+// CRC-32 of a description, the tensors' names and their values, as eight hexadecimal digits: what a writer adds to the metadata
+// for readers to compare.
+std::string checksum(const std::string& description, const std::map<std::string, Tensor>& tensors);
+
 // The same piece by piece, for tensors that are never in memory as a whole.
 class SafetensorsWriter {
   public:

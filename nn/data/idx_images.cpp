@@ -26,6 +26,8 @@ bool is_of(const std::string& name, Split split) {
     return split == Split::train ? has(name, "train") : has(name, "t10k") || has(name, "test");
 }
 
+const char* mnist_name(Split split) { return split == Split::train ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte"; }
+
 // Fashion-MNIST and MNIST have files of the same names; their first labels differ.
 bool begins_as_fashion_mnist(const Tensor& labels) {
     static const std::vector<double> train{9, 0, 0, 3, 0, 2, 7, 2, 5, 5, 0, 9, 5, 5, 7, 9, 1, 0, 6, 4},
@@ -76,13 +78,20 @@ std::optional<Path> find_idx_images(const Path& folder, Split split) {
         if (name.starts_with('.') || !has(name, "images") || !has(name, "idx") || !entry.is_regular_file()) continue;
         // One file, packed or not: the plain one counts only when it is alone.
         if (!name.ends_with(".gz") && std::filesystem::exists(entry.path().string() + ".gz")) continue;
+        if (name.starts_with(mnist_name(split))) return entry.path();
+        if (!begins_as_idx(entry.path())) continue;    // pictures may have such names, too
         found.push_back(entry.path());
         if (is_of(name, split)) of_split.push_back(entry.path());
-        if (name.starts_with(split == Split::train ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte")) return entry.path();
     }
     if (of_split.size() == 1) return of_split.front();
     if (found.empty()) return std::nullopt;
-    if (found.size() == 1) return found.front();
+    if (found.size() == 1) {
+        const std::string name = found.front().filename().string();
+        const bool train = split == Split::train;
+        check_file(!is_of(name, train ? Split::test : Split::train), folder, "has no ", train ? "training" : "test",
+                   " images: expected ", mnist_name(split), " or the like, found only ", name, " (which can be named itself)");
+        return found.front();
+    }
     std::sort(found.begin(), found.end());
     std::string names;
     for (const Path& path : found) names += (names.empty() ? "" : ", ") + path.filename().string();

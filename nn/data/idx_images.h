@@ -17,8 +17,9 @@ ImageDataset idx_images(const std::filesystem::path& images, const std::filesyst
 // empty when there is none.
 std::filesystem::path idx_labels_beside(const std::filesystem::path& images);
 
-// The file of images of a split in a folder: MNIST's own name, or the only one that is named in its manner
-// ("emnist-letters-train-images-idx3-ubyte.gz"). Nothing when there is none. Throws Error, listing them, when there are several.
+// The file of images of a split in a folder: MNIST's own name, or the only IDX file that is named in its manner
+// ("emnist-letters-train-images-idx3-ubyte.gz"). Nothing when there is none. Throws Error when there are several, listing them,
+// and when the only one is of the other split by its name.
 std::optional<std::filesystem::path> find_idx_images(const std::filesystem::path& folder, Split split);
 
 }    // namespace lull

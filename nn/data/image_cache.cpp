@@ -1,5 +1,6 @@
 #include "nn/data/image_cache.h"
 
+#include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -32,6 +33,16 @@ bool holds(const Tensor& bytes, const std::string& text) {
            std::memcmp(bytes.raw(), text.data(), text.size()) == 0;
 }
 
+// Whether this is what an ImageDataset promises, labels within its classes included.
+bool is_sound(const ImageDataset& data) {
+    if (data.pixels.dtype() != DType::u8 || data.pixels.rank() != 4 || data.pixels.elements() == 0) return false;
+    if (data.pixels.size(3) != 1 && data.pixels.size(3) != 3) return false;
+    if (!data.labels.defined()) return data.classes.empty();
+    if (data.labels.dtype() != DType::i32 || data.labels.shape() != Shape{data.size()}) return false;
+    const std::int32_t* const label = data.labels.data<std::int32_t>();
+    return std::all_of(label, label + data.size(), [&](std::int32_t k) { return k >= 0 && k < std::ssize(data.classes); });
+}
+
 }    // namespace
 
 ImageCache::ImageCache(const fs::path& folder, const std::string& name, const std::string& source, std::string state)
@@ -41,12 +52,14 @@ std::optional<DecodedPictures> ImageCache::load() const {
     if (!fs::exists(path_)) return std::nullopt;
     try {
         const SafetensorsFile file = load_safetensors(path_);
-        if (!holds(file.tensors.at("state"), state_)) return std::nullopt;
-        const json about = json::parse(file.metadata.at("pictures"));
+        const std::string& description = file.metadata.at("pictures");
+        if (!holds(file.tensors.at("state"), state_) || file.metadata.at("crc32") != checksum(description, file.tensors))
+            return std::nullopt;
+        const json about = json::parse(description);
         DecodedPictures pictures{{.name = about.at("name"), .pixels = file.tensors.at("pixels"), .classes = about.at("classes")},
                                  about.at("notes")};
         if (file.tensors.contains("labels")) pictures.data.labels = file.tensors.at("labels");
-        return pictures;
+        return is_sound(pictures.data) ? std::optional(pictures) : std::nullopt;
     } catch (const std::exception&) { return std::nullopt; }    // damaged: as good as none
 }
 
@@ -57,6 +70,7 @@ void ImageCache::save(const DecodedPictures& pictures) const {
     const json about = {{"name", pictures.data.name}, {"classes", pictures.data.classes}, {"notes", pictures.notes}};
     SafetensorsFile file{{{"pixels", pictures.data.pixels}, {"state", as_bytes(state_)}}, {{"pictures", about.dump()}}};
     if (pictures.data.labels.defined()) file.tensors["labels"] = pictures.data.labels;
+    file.metadata["crc32"] = checksum(file.metadata.at("pictures"), file.tensors);
     save_safetensors(path_, file);
 }
 

@@ -1,7 +1,6 @@
 #include "nn/data/png_folder.h"
 
 #include <algorithm>
-#include <exception>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -30,18 +29,6 @@ std::string name_of(const fs::path& folder) {
     return name.empty() ? "pictures" : name;
 }
 
-// Calls f(i) for every i that has no error yet, on all threads; what it throws becomes errors[i].
-template <class F>
-void try_each(std::vector<std::string>& errors, const F& f) {
-    cpu::parallel_for(std::ssize(errors), [&](std::int64_t i) {
-        std::string& error = errors[static_cast<std::size_t>(i)];
-        if (!error.empty()) return;
-        try {
-            f(static_cast<std::size_t>(i));
-        } catch (const std::exception& problem) { error = problem.what(); }
-    });
-}
-
 // What all pictures have in common.
 struct Common {
     std::set<std::pair<std::int64_t, std::int64_t>> sizes;
@@ -55,7 +42,7 @@ struct Common {
 
 Common survey(const PictureList& list, std::vector<std::string>& errors) {
     std::vector<PngHeader> headers(list.files.size());
-    try_each(errors, [&](std::size_t i) { headers[i] = read_png_header(path_of(list, list.files[i])); });
+    cpu::try_each(errors, [&](std::size_t i) { headers[i] = read_png_header(path_of(list, list.files[i])); });
     Common common;
     for (std::size_t i = 0; i < headers.size(); ++i) {
         if (!errors[i].empty()) continue;
@@ -126,7 +113,7 @@ DecodedPictures decode(const PictureList& list, const LoadOptions& options) {
                       .pixels = empty({count, size.height, size.width, channels}, DType::u8),
                       .labels = empty({count}, DType::i32),
                       .classes = list.classes};
-    try_each(errors, [&](std::size_t i) {
+    cpu::try_each(errors, [&](std::size_t i) {
         const auto n = static_cast<std::int64_t>(i);
         const Tensor picture = with_channels(read_png(path_of(list, list.files[i])).pixels, channels);
         Tensor place = data.pixels.slice(0, n, n + 1).reshape({size.height, size.width, channels});

@@ -69,11 +69,15 @@ ImageDataset prepared(const ImageDataset& data, const LoadOptions& options, Fit 
         const Tensor from = result.pixels;
         const std::int64_t channels = from.size(3);
         result.pixels = empty({from.size(0), size.height, size.width, channels}, DType::u8);
-        cpu::parallel_for(from.size(0), [&](std::int64_t n) {
+        std::vector<std::string> errors(static_cast<std::size_t>(from.size(0)));    // memory may run out
+        cpu::try_each(errors, [&](std::size_t i) {
+            const auto n = static_cast<std::int64_t>(i);
             const Tensor image = from.slice(0, n, n + 1).reshape({own.height, own.width, channels});
             Tensor place = result.pixels.slice(0, n, n + 1).reshape({size.height, size.width, channels});
             fit_image(image, fit, place);
         });
+        for (const std::string& error : errors)
+            if (!error.empty()) throw Error(error);
     }
     say(options, data.name + ": " + found + describe_fit(own, size, fit));
     return result;

@@ -184,6 +184,14 @@ TEST_CASE("a ResNet's config survives JSON, and wrong ones and wrong images are 
     CHECK(test::error_of([] { ResNet({.channels = {}}); }) ==
           "[resnet] expected 1 to 16 numbers of channels of 1 to 65536, got []");
     CHECK(test::error_of([] { ResNet({.dropout = 1}); }) == "[resnet] expected a dropout in [0, 1), got 1");
+    CHECK(test::error_of([] { ResNetConfig({.channels = {3}, .height = 32768, .width = 32768}).validate(); }) ==
+          "[resnet] expected at most 2147483647 features to be left of 32768×32768 pixels, got 3221225472: more numbers of "
+          "channels halve the image more often");
+    CHECK_NOTHROW(ResNetConfig({.channels = {1}, .height = 32767, .width = 65536}).validate());
+    for (const double wrong : {std::nan(""), HUGE_VAL}) {
+        CHECK(test::error_of([&] { ResNetConfig({.slope = wrong}).validate(); }).starts_with("[resnet] expected a finite slope"));
+        CHECK_THROWS_AS(ResNetConfig({.shift = wrong}).validate(), Error);
+    }
     const ResNet net = small();
     CHECK(test::error_of([&] { net(zeros({2, 7, 6, 1})); }) == "[resnet] expected x (N, 7, 5, 1), got f32 (2, 7, 6, 1)");
     CHECK_THROWS_AS(net.train(zeros({2, 7, 5, 1}), streams(1)), Error);

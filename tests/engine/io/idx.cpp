@@ -29,6 +29,20 @@ std::string complaint(const std::string& bytes) {
 
 }    // namespace
 
+TEST_CASE("idx: a file is told by its first bytes, packed or not") {
+    const TemporaryFolder folder;
+    const auto begins = [&](const std::string& bytes) {
+        write_bytes(folder / "x", bytes);
+        return begins_as_idx(folder / "x");
+    };
+    CHECK(begins(kPlain));
+    CHECK(begins(kGzip));
+    CHECK(begins(kPlain.substr(0, 4)));    // truncated, but one
+    CHECK_FALSE(begins(kPlain.substr(0, 3)));
+    CHECK_FALSE(begins("\x89PNG\r\n"));
+    CHECK_FALSE(begins(""));
+}
+
 TEST_CASE("idx: plain and gzipped files read alike") {
     const TemporaryFolder folder;
     for (const std::string& bytes : {kPlain, kGzip}) {

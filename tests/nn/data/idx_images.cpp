@@ -52,6 +52,10 @@ TEST_CASE("idx images: the files of a folder are found by their names") {
     const auto found = [&](Split split) { return find_idx_images(folder.path(), split)->filename().string(); };
     touch("emnist-train-images-idx3-ubyte.gz");
     CHECK(found(Split::train) == "emnist-train-images-idx3-ubyte.gz");
+    CHECK(error_of([&] { find_idx_images(folder.path(), Split::test); }) ==
+          folder.path().string() +
+              ": has no test images: expected t10k-images-idx3-ubyte or the like, found only emnist-train-images-idx3-ubyte.gz "
+              "(which can be named itself)");
     touch("emnist-test-images-idx3-ubyte");
     CHECK(found(Split::train) == "emnist-train-images-idx3-ubyte.gz");
     CHECK(found(Split::test) == "emnist-test-images-idx3-ubyte");
@@ -64,6 +68,26 @@ TEST_CASE("idx images: the files of a folder are found by their names") {
     CHECK(found(Split::train) == "train-images-idx3-ubyte");
     touch("train-images-idx3-ubyte.gz");
     CHECK(found(Split::train) == "train-images-idx3-ubyte.gz");
+}
+
+TEST_CASE("idx images: a folder's only file serves every split unless its name says which") {
+    const TemporaryFolder folder;
+    write_bytes(folder / "images.idx", kImages);
+    for (const Split split : {Split::train, Split::test}) CHECK(find_idx_images(folder.path(), split) == folder / "images.idx");
+    std::filesystem::rename(folder / "images.idx", folder / "t10k-images-idx3-ubyte");
+    CHECK(error_of([&] { find_idx_images(folder.path(), Split::train); }).find(": has no training images: ") !=
+          std::string::npos);
+}
+
+TEST_CASE("idx images: files of other kinds are not taken for IDX by their names") {
+    const TemporaryFolder folder;
+    write_bytes(folder / "images_idx_0.png", "\x89PNG\r\n\x1a\n");
+    write_bytes(folder / "images_idx.txt", "of");
+    CHECK_FALSE(find_idx_images(folder.path(), Split::train));
+    write_bytes(folder / "images.idx", kImages);
+    CHECK(find_idx_images(folder.path(), Split::train) == folder / "images.idx");
+    write_bytes(folder / "train-images-idx3-ubyte", "<html>");    // this name is IDX's, whatever has come of the file
+    CHECK(find_idx_images(folder.path(), Split::train) == folder / "train-images-idx3-ubyte");
 }
 
 TEST_CASE("idx images: labels are looked for beside the images") {

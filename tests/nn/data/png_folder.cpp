@@ -227,6 +227,14 @@ TEST_CASE("png folder: a stale or damaged cache is not used") {
     CHECK(album.cache.files() == 2);    // one for each setting: new states take the place of old ones
     for (const auto& entry : fs::directory_iterator(album.cache.path())) write_bytes(entry.path(), "damaged");
     CHECK(corners(album.load()) == std::vector<double>{91, 80});
+
+    for (const auto& entry : fs::directory_iterator(album.cache.path())) {    // a pixel that is not what it was
+        std::string bytes = read_bytes(entry.path());
+        const std::size_t at = bytes.find(std::string(256, 91));
+        if (at != std::string::npos) bytes[at] = 17;
+        write_bytes(entry.path(), bytes);
+    }
+    CHECK(corners(album.load()) == std::vector<double>{91, 80});
 }
 
 TEST_CASE("png folder: a cache that cannot be written is told, and nothing else happens") {
