@@ -32,6 +32,14 @@ std::string printed(const Tensor& x) {
 
 }    // namespace
 
+// Not inlined, so that the extents are packed as they are in real code.
+[[gnu::noinline]] static Shape shape_with_last_extent_zero() { return {2, 2, 2, 0}; }
+
+TEST_CASE("a shape has the extents that it was given, also where compilers pack them wrongly") {
+    const Shape shape = shape_with_last_extent_zero();
+    CHECK(std::vector<std::int64_t>(shape.begin(), shape.end()) == std::vector<std::int64_t>{2, 2, 2, 0});
+}
+
 TEST_CASE("tensors are made from numbers") {
     CHECK(zeros({2, 2}).values() == Values(4, 0));
     CHECK(full({3}, 2.5, DType::f64).values() == Values(3, 2.5));
