@@ -22,10 +22,14 @@ using Denoiser = std::function<Tensor(const Tensor& x, double sigma)>;
 // precision.
 using Network = std::function<Tensor(const Tensor& x, const Tensor& c_noise)>;
 
+// A U-Net, or a module that is called as one: module(x, c_noise, labels).
+template <class M>
+concept UNetLike = Module<M> && std::is_invocable_r_v<Tensor, const M&, const Tensor&, const Tensor&, const Tensor&>;
+
 // A module as a network that computes in `precision`, f32 or bf16: its weights are converted here, once (cast in nn/module.h),
 // x in every call, and the answer comes back in x's type. While gradients are recorded they arrive in the module's own
 // parameters, so a training pass makes its network anew. labels: of the images of every call, for a conditional U-Net.
-template <Module M>
+template <UNetLike M>
 Network network_of(const M& module, DType precision = DType::f32, const Tensor& labels = {}) {
     return [cast_module = cast(module, precision), precision, labels](const Tensor& x, const Tensor& c_noise) {
         return cast_module(x.to(precision), c_noise, labels).to(x.dtype());

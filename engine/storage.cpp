@@ -110,7 +110,7 @@ class Arena {
             memory = std::aligned_alloc(kAlignment, sizeof(Header) + capacity);
         }
         check(memory != nullptr, "memory", "out of memory: ", capacity >> 20, " MiB wanted, ", use_.active >> 20,
-              " MiB in use; smaller batches need less");
+              " MiB in use; smaller batches, images or networks need less");
         return new (memory) Header{capacity, capacity};
     }
 

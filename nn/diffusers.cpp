@@ -37,6 +37,10 @@ std::string renamed(std::string name) {
 class AtomicFolder {
   public:
     explicit AtomicFolder(const fs::path& folder) : path_(fs::absolute(folder / "").lexically_normal().parent_path()) {
+        if (fs::is_symlink(path_)) {    // what it leads to is the place: a rename does not follow links
+            check_file(fs::exists(path_), folder, "is a link to what is not there");
+            path_ = fs::canonical(path_);
+        }
         check_file(!fs::exists(path_) || fs::is_directory(path_), folder, "is no folder");
         check_file(!fs::exists(path_) || fs::is_empty(path_), folder, "exists and is not empty; choose another");
         std::error_code error;

@@ -8,12 +8,6 @@
 
 namespace lull {
 
-namespace {
-
-constexpr Conv2dOptions kSame = {.stride = 1, .padding = 1};    // 3×3 to the same size
-
-}    // namespace
-
 UNet::UNet(const UNetConfig& unet_config)
     : config((unet_config.validate(), unet_config)),
       conv_in(config.in_channels, config.channels.front(), 3, kSame),

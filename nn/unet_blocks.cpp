@@ -16,8 +16,6 @@ namespace {
 
 GroupNormOptions norm_options(const UNetConfig& config, int groups) { return {.groups = groups, .eps = config.norm_eps}; }
 
-constexpr Conv2dOptions kSame = {.stride = 1, .padding = 1};    // 3×3 to the same size
-
 Tensor pop(std::vector<Tensor>& skips) {
     Tensor top = std::move(skips.back());
     skips.pop_back();

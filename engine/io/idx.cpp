@@ -10,13 +10,13 @@
 #include <optional>
 #include <vector>
 
+#include "engine/io/bytes.h"
 #include "engine/io/file.h"
 
 namespace lull {
 namespace {
 
 constexpr std::uint8_t kUnsignedByte = 8;
-constexpr std::uint64_t kMaxDeflateRatio = 1032;    // no gzip file expands to more than this times its size
 
 class GzipReader {
   public:
@@ -47,10 +47,6 @@ class GzipReader {
     std::filesystem::path path_;
     std::unique_ptr<gzFile_s, int (*)(gzFile)> file_;
 };
-
-std::uint64_t from_big_endian(const std::uint8_t* bytes) {
-    return std::uint64_t{bytes[0]} << 24 | std::uint64_t{bytes[1]} << 16 | std::uint64_t{bytes[2]} << 8 | bytes[3];
-}
 
 // The four bytes that begin an IDX file; nothing when the file begins otherwise.
 std::optional<std::array<std::uint8_t, 4>> read_magic(GzipReader& in) {

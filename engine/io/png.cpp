@@ -11,6 +11,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "engine/io/bytes.h"
 #include "engine/io/file.h"
 
 namespace lull {
@@ -19,7 +20,6 @@ namespace {
 using Path = std::filesystem::path;
 
 constexpr std::size_t kSignature = 8;
-constexpr std::uint64_t kMaxDeflateRatio = 1032;
 constexpr std::size_t kChunkFrame = 12;                                // length, type, CRC
 constexpr std::size_t kAfterHeader = kSignature + kChunkFrame + 13;    // IHDR comes first and has 13 bytes
 
@@ -35,12 +35,6 @@ std::string big_endian(std::uint32_t value) {
     std::string bytes;
     for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift & 0xffu);
     return bytes;
-}
-
-std::uint32_t from_big_endian(std::string_view bytes) {
-    std::uint32_t value = 0;
-    for (const char byte : bytes.substr(0, 4)) value = value << 8 | static_cast<unsigned char>(byte);
-    return value;
 }
 
 std::string chunk(const std::string& type_and_data) {
@@ -63,7 +57,7 @@ std::string text_chunk(const Path& path, const std::string& key, const std::stri
 std::map<std::string, std::string> find_text(std::string_view png) {
     std::map<std::string, std::string> text;
     for (std::string_view rest = png.substr(kSignature); rest.size() >= kChunkFrame;) {
-        const std::size_t length = from_big_endian(rest);
+        const std::size_t length = from_big_endian(rest.data());
         if (length > rest.size() - kChunkFrame) break;
         const std::string_view type = rest.substr(4, 4), data = rest.substr(8, length);
         rest.remove_prefix(kChunkFrame + length);
@@ -92,7 +86,7 @@ std::string read_file(const Path& path) {
 PngHeader parse_header(const Path& path, std::string_view png) {
     check_file(png.size() >= kAfterHeader && png.starts_with("\x89PNG\r\n\x1a\n") && png.substr(12, 4) == "IHDR", path,
                "not a PNG file: it does not begin as one");
-    return {.width = from_big_endian(png.substr(16)), .height = from_big_endian(png.substr(20)), .colour = (png[25] & 2) != 0};
+    return {.width = from_big_endian(&png[16]), .height = from_big_endian(&png[20]), .colour = (png[25] & 2) != 0};
 }
 
 }    // namespace

@@ -252,7 +252,8 @@ const BadInputs kOutOfHand{
     "What turns bad on the way",
     {
         {"too little memory (1.5 GB)", "lull train --data data --batch 4096 --quiet --outdir new",
-         "[memory] out of memory: … MiB wanted, … MiB in use; smaller batches need less", 1, "ulimit -v 1500000", "new"},
+         "[memory] out of memory: … MiB wanted, … MiB in use; smaller batches, images or networks need less", 1,
+         "ulimit -v 1500000", "new"},
         {"a loss that is not a number",
          "lull train --data data --preset tiny --batch 4 --steps 50 --sample-count 0 --lr 1e30 --eps 1e-30 --quiet --outdir new",
          "[train] step …: the loss is inf; the weights of step … are kept; … of … images have no finite loss, at sigma … to …; "

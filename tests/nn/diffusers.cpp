@@ -55,6 +55,15 @@ TEST_CASE("the folder is made whole or not at all, and never over what is there"
     CHECK(error_of([&] {
               write_diffusers(out / "config.json" / "deeper", unet, 8, 8, {});
           }).starts_with((out / "config.json").string() + ": "));
+    std::filesystem::create_directory(folder / "linked");
+    std::filesystem::create_symlink("linked", folder / "link");
+    write_diffusers(folder / "link", unet, 8, 8, {});
+    CHECK(std::filesystem::is_symlink(folder / "link"));
+    CHECK(std::filesystem::exists(folder / "linked" / kDiffusersConfig));
+    std::filesystem::remove_all(folder / "linked");
+    CHECK(error_of([&] { write_diffusers(folder / "link", unet, 8, 8, {}); }) ==
+          (folder / "link").string() + ": is a link to what is not there");
+    std::filesystem::remove(folder / "link");
     const std::filesystem::path failed = folder / "failed";
     CHECK_THROWS_AS(write_diffusers(failed, unet, 8, 8, "\xff is not UTF-8"), std::exception);
     CHECK(!std::filesystem::exists(failed));

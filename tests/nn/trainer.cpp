@@ -8,7 +8,9 @@
 #include "engine/ops/elementwise/elementwise.h"
 #include "engine/ops/linear/linear.h"
 #include "engine/ops/mse/mse.h"
+#include "engine/ops/reduce/reduce.h"
 #include "engine/random.h"
+#include "nn/layers/batch_norm.h"
 #include "nn/module.h"
 
 using namespace lull;
@@ -48,6 +50,14 @@ struct Task {
     }
     std::vector<double> weights() const { return parameters.weights.values(); }
 };
+
+// Image n of the training stream, 2×2 pixels of two channels: (N, 2, 2, 2).
+Tensor images_at(Positions positions) {
+    std::vector<double> values;
+    for (const std::uint64_t p : positions)
+        for (std::uint32_t i = 0; i < 8; ++i) values.push_back(RandomStream{3, Purpose::data, p}.normal(i));
+    return from_values(values, {static_cast<std::int64_t>(positions.size()), 2, 2, 2});
+}
 
 }    // namespace
 
@@ -108,6 +118,40 @@ TEST_CASE("a gradient that is not finite stops the run and changes nothing") {
     const auto before = task.weights();
     CHECK_THROWS_AS(train(task.parameters, task.optimizer, steep, {.steps = 2, .batch = 4}), Error);
     CHECK(task.weights() == before);
+}
+
+TEST_CASE("a gradient that is not finite leaves running statistics as they were before its step") {
+    BatchNorm norm(2);
+    Parameters parameters(norm);
+    AdamW optimizer;
+    bool breaks = false;
+    const auto loss = [&](Positions positions) {
+        const Tensor out = mean(norm.train(images_at(positions)));
+        return breaks ? out * 0.0 + norm.bias.slice(0, 0, 1).reshape({}) * 1e30 * 1e30 : out;    // finite, but not its gradient
+    };
+    train(parameters, optimizer, loss, {.steps = 2, .batch = 4});
+    const std::vector<double> means = norm.running_mean.tensor.values(), variances = norm.running_var.tensor.values();
+    REQUIRE(means[0] != 0);
+    norm.bias.data<float>()[0] = 0;
+    breaks = true;
+    for (const int accumulate : {1, 3}) {
+        CHECK_THROWS_AS(train(parameters, optimizer, loss, {.steps = 3, .first_step = 2, .batch = 4, .accumulate = accumulate}),
+                        NotFinite);
+        CHECK(norm.running_mean.tensor.values() == means);
+        CHECK(norm.running_var.tensor.values() == variances);
+    }
+}
+
+TEST_CASE("every accumulated pass moves the running statistics once, in the order of the stream") {
+    BatchNorm norm(2), by_hand(2);
+    Parameters parameters(norm);
+    AdamW optimizer;
+    const auto loss = [&](Positions positions) { return mean(norm.train(images_at(positions))); };
+    train(parameters, optimizer, loss, {.steps = 2, .batch = 4, .accumulate = 3});
+    for (std::uint64_t first = 0; first < 24; first += 4)
+        by_hand.train(images_at(std::vector{first, first + 1, first + 2, first + 3}));
+    CHECK(norm.running_mean.tensor.values() == by_hand.running_mean.tensor.values());
+    CHECK(norm.running_var.tensor.values() == by_hand.running_var.tensor.values());
 }
 
 TEST_CASE("a run that starts at a later step goes on in the stream and in the schedule") {
