@@ -3,6 +3,7 @@
 
 #include "apps/lull/options.h"
 #include "apps/lull/reference.h"
+#include "apps/lull/shell.h"
 #include "engine/error.h"
 
 namespace lull {
@@ -23,13 +24,6 @@ std::string joined(const std::vector<std::string>& parts, const std::string& sep
     std::string all;
     for (const std::string& part : parts) all += (all.empty() ? "" : separator) + part;
     return all;
-}
-
-// In single quotes for a shell.
-std::string quoted(const std::string& text) {
-    std::string result = "'";
-    for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return result + '\'';
 }
 
 // "train", "data stats"; empty for the program.
@@ -55,7 +49,7 @@ void for_each_option(const CommandReference& command, const F& f) {
 std::string bash_answer(const OptionReference& option) {
     switch (values_of(option)) {
         case Values::choices:
-            return "words=" + quoted(joined(option.choices, " "));
+            return "words=" + shell_quoted(joined(option.choices, " "));
         case Values::files:
             return "kind=-f";
         case Values::folders:
@@ -71,16 +65,17 @@ std::string bash_script(const CommandReference& program) {
     for_each_command(program, [&](const CommandReference& command) {
         const std::string path = path_of(command);
         for (const CommandReference& part : command.commands)
-            commands += (commands.empty() ? "" : " | ") + quoted(path + ' ' + part.last_name());
+            commands += (commands.empty() ? "" : " | ") + shell_quoted(path + ' ' + part.last_name());
         std::vector<std::string> all;
         for (const CommandReference& part : command.commands) all.push_back(part.last_name());
         for_each_option(command, [&](const OptionReference& option) {
             for (const std::string& name : option.names) {
                 all.push_back(name);
-                if (!option.value.empty()) values += "    " + quoted(path + ' ' + name) + ") " + bash_answer(option) + " ;;\n";
+                if (!option.value.empty())
+                    values += "    " + shell_quoted(path + ' ' + name) + ") " + bash_answer(option) + " ;;\n";
             }
         });
-        words += "        " + quoted(path) + ") words=" + quoted(joined(all, " "));
+        words += "        " + shell_quoted(path) + ") words=" + shell_quoted(joined(all, " "));
         for (const OptionReference& argument : command.arguments)
             if (values_of(argument) != Values::none) words += "; [[ $current == -* ]] || " + bash_answer(argument);
         words += " ;;\n";
@@ -149,18 +144,18 @@ std::string zsh_function(const CommandReference& command) {
     std::string script = function + "() {\n    local context state line\n    typeset -A opt_args\n    _arguments -C";
     for_each_option(command, [&](const OptionReference& option) {
         for (const std::string& name : option.names)
-            script += " \\\n        " + quoted(name + (option.value.empty() ? "" : "=") + '[' + zsh_text(option.text) + ']' +
-                                               (option.value.empty() ? "" : zsh_answer(option)));
+            script += " \\\n        " + shell_quoted(name + (option.value.empty() ? "" : "=") + '[' + zsh_text(option.text) +
+                                                     ']' + (option.value.empty() ? "" : zsh_answer(option)));
     });
     for (std::size_t i = 0; i < command.arguments.size(); ++i)
-        script += " \\\n        " + quoted(std::to_string(i + 1) + zsh_answer(command.arguments[i]));
+        script += " \\\n        " + shell_quoted(std::to_string(i + 1) + zsh_answer(command.arguments[i]));
     if (command.commands.empty()) return script + "\n}\n\n";
 
     script +=
         " \\\n        '1:command:->command' '*::argument:->argument'\n    case $state in\n    command)\n        local -a "
         "commands=(";
     for (const CommandReference& part : command.commands)
-        script += "\n            " + quoted(part.last_name() + ':' + part.summary);
+        script += "\n            " + shell_quoted(part.last_name() + ':' + part.summary);
     script += "\n        )\n        _describe command commands\n        ;;\n    argument) (( $+functions[" + function +
               "_$line[1]] )) && " + function + "_$line[1] ;;\n    esac\n}\n\n";
     return script;
@@ -178,7 +173,7 @@ std::string zsh_script(const CommandReference& program) {
 std::string fish_answer(const OptionReference& option) {
     switch (values_of(option)) {
         case Values::choices:
-            return " -x -a " + quoted(joined(option.choices, " "));
+            return " -x -a " + shell_quoted(joined(option.choices, " "));
         case Values::files:
             return " -r -F";
         case Values::folders:
@@ -205,9 +200,9 @@ std::string fish_script(const CommandReference& program) {
         "# Completion of lull's commands in fish: lull completion fish | source, or a file lull.fish in its completions\n"
         "complete -c lull -f\n";
     for_each_command(program, [&](const CommandReference& command) {
-        const std::string begin = "complete -c lull -n " + quoted(fish_condition(command));
+        const std::string begin = "complete -c lull -n " + shell_quoted(fish_condition(command));
         for (const CommandReference& part : command.commands)
-            script += begin + " -a " + part.last_name() + " -d " + quoted(part.summary) + '\n';
+            script += begin + " -a " + part.last_name() + " -d " + shell_quoted(part.summary) + '\n';
         for (const OptionReference& argument : command.arguments) {
             if (values_of(argument) == Values::files || values_of(argument) == Values::folders) script += begin + " -F\n";
             if (values_of(argument) == Values::choices) script += begin + fish_answer(argument) + '\n';
@@ -216,7 +211,7 @@ std::string fish_script(const CommandReference& program) {
             script += begin;
             for (const std::string& name : option.names)
                 script += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
-            script += (option.value.empty() ? "" : fish_answer(option)) + " -d " + quoted(option.text) + '\n';
+            script += (option.value.empty() ? "" : fish_answer(option)) + " -d " + shell_quoted(option.text) + '\n';
         });
     });
     return script;

@@ -29,6 +29,7 @@ void add_path_option(CLI::App& app, DataOptions& options, const std::string& by_
                    "files; or an IDX or CIFAR-10 file (default: " +
                        by_default + ")")
         ->type_name("DIR|FILE")
+        ->check(named("a folder or a file"))
         ->group(kGroup);
 }
 
@@ -175,6 +176,27 @@ void check_same_data(const ImageDataset& data, const json& description, const st
     const std::string now = in_words(data.size(), data.pixels.size(2), data.pixels.size(1), data.pixels.size(3));
     check_file(false, run, "was trained on other data: on ", before, ", this is ", now,
                now == before ? ", but not the same ones" : "", "; --data names the folder, if it was moved");
+}
+
+void check_size(const ImageDataset& data, int levels) {
+    const std::int64_t multiple = std::int64_t{1} << (levels - 1);
+    const ImageSize size{data.pixels.size(2), data.pixels.size(1)};
+    const auto rounded = [&](std::int64_t side) {
+        return std::max<std::int64_t>(1, (side + multiple / 2) / multiple) * multiple;
+    };
+    const std::int64_t width = rounded(size.width), height = rounded(size.height);
+    const std::string better = width == height ? std::to_string(width) : std::to_string(width) + "x" + std::to_string(height);
+    check_usage(width == size.width && height == size.height, "--size", "expected multiples of ", multiple,
+                " for this network of ", levels, " levels, got ", to_string(size), "; --size ", better, " will do");
+}
+
+void move_data(DataOptions& data, const DataOptions& now, const std::filesystem::path& run) {
+    if (!now.path.empty()) data.path = now.path;
+    if (!now.load.labels.empty()) data.load.labels = now.load.labels;
+    check_file(data.path.empty() || std::filesystem::exists(data.path), data.path, "no such file or folder; ", run.string(),
+               " was trained on it: name where it is now with --data");
+    check_file(data.load.labels.empty() || std::filesystem::exists(data.load.labels), data.load.labels, "no such file; ",
+               run.string(), " was trained with it: name where it is now with --data-labels");
 }
 
 std::string file_name_of(const ImageDataset& data) {

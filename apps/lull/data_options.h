@@ -49,6 +49,12 @@ DataOptions data_options_from_json(const nlohmann::json& description);
 // Throws Error unless the data set has the description's fingerprint; `run` is named as the one that it belongs to.
 void check_same_data(const ImageDataset& data, const nlohmann::json& description, const std::filesystem::path& run);
 
+// Throws UsageError, with a size that will do, unless a network of so many levels can halve the images between them.
+void check_size(const ImageDataset& data, int levels);
+
+// Puts the data where `now` says that it was moved, as far as it does. Throws Error, naming the run, when it is not there.
+void move_data(DataOptions& data, const DataOptions& now, const std::filesystem::path& run);
+
 // "fashion-mnist": the data set's name as a part of file names.
 std::string file_name_of(const ImageDataset& data);
 

@@ -8,7 +8,7 @@
 namespace lull {
 namespace {
 
-constexpr std::array<int, 2> kSignals{SIGINT, SIGTERM};
+constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
 
 // What a signal handler may touch: lock-free atomics.
 std::atomic<int> received{0};    // the signal's number, 0: none yet
@@ -19,7 +19,7 @@ std::array<struct sigaction, kSignals.size()> former{};
 
 extern "C" void on_signal(int number) {
     int none = 0;
-    if (received.compare_exchange_strong(none, number)) return;
+    if (received.compare_exchange_strong(none, number) || number == SIGHUP) return;
     // The second one: as if nothing had been installed, so that the parent process sees the signal as the cause.
     signal(number, SIG_DFL);
     raise(number);
@@ -33,7 +33,10 @@ InterruptGuard::InterruptGuard() {
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;    // no read or write fails because of it
     sigemptyset(&action.sa_mask);
-    for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &former[i]);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+        sigaction(kSignals[i], &action, &former[i]);
+        if (kSignals[i] == SIGHUP && former[i].sa_handler == SIG_IGN) sigaction(SIGHUP, &former[i], nullptr);
+    }
 }
 
 InterruptGuard::~InterruptGuard() {

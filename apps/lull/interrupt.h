@@ -10,8 +10,10 @@
 
 namespace lull {
 
-// While one lives, a first SIGINT (Ctrl-C) or SIGTERM only makes interrupted() true; a second one ends the program at once,
-// as it would have without. This holds also where the signals were ignored, as a shell does for a script's background jobs.
+// While one lives, a first SIGINT (Ctrl-C), SIGTERM or SIGHUP (the terminal was closed) only makes interrupted() true; a second
+// one ends the program at once, as it would have without. This holds also where SIGINT and SIGTERM were ignored, as a shell
+// does for a script's background jobs. An ignored SIGHUP stays so, as nohup wants it, and a second one does nothing, because
+// shell and terminal each send one.
 // The end of the last guard brings the former handlers back and forgets the wish. For the main thread.
 class InterruptGuard {
   public:
@@ -25,7 +27,8 @@ class InterruptGuard {
 bool interrupted();
 
 // Work ended early because of the signal, with everything worth keeping kept: a line for the user, and the exit status
-// that shells give to it, 128 + the signal's number: 130 for Ctrl-C, 143 for SIGTERM.
+// that shells give to it, 128 + the signal's number: 130 for Ctrl-C, 143 for SIGTERM, 129
+// for SIGHUP.
 class Interrupted : public Error {
   public:
     explicit Interrupted(const std::string& message);    // while a guard lives

@@ -15,7 +15,9 @@ constexpr std::array<Row, 4> kExitStatus{
     {{"0", "done"},
      {"1", "something failed; one line on standard error says what"},
      {"2", "the command line or a settings file is wrong"},
-     {"130", "stopped by Ctrl-C (143: by a termination signal), after saving what was done"}}};
+     {"130",
+      "stopped by Ctrl-C (143: by a termination signal, 129: by a terminal that was closed); train saves the steps that it has "
+      "made, the other commands write nothing; a second Ctrl-C ends the program at once, with nothing saved"}}};
 constexpr std::array<Row, 1> kEnvironment{{{"LULL_DATA", "folder of the training data, unless --data names one"}}};
 
 // Lines of an example text that are commands, and lines that are words about them.

@@ -58,6 +58,10 @@ ValueCheck number_in(double least, double below) {
                        [=](double value) { return value >= least && value < below; });
 }
 
+ValueCheck named(const std::string& what) {
+    return [=](const std::string& text) { return text.empty() ? "expected " + what + ", got ''" : std::string(); };
+}
+
 ImageSize parse_image_size(std::string_view flag, const std::string& text) {
     constexpr std::int64_t kMost = 65'536;
     const std::size_t x = text.find('x');

@@ -47,6 +47,8 @@ ValueCheck whole_number(std::int64_t least, std::int64_t most = kNoLimit);
 ValueCheck number_at_least(double least);
 ValueCheck number_above(double bound);
 ValueCheck number_in(double least, double below);    // [least, below)
+// A shell gives an empty word for a variable that is not set.
+ValueCheck named(const std::string& what);    // "a folder": something, and not nothing
 
 // Pixels: "32", or width and height: "48x32". Throws UsageError that names the flag.
 ImageSize parse_image_size(std::string_view flag, const std::string& text);

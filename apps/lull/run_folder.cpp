@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include <regex>
 #include <system_error>
 
+#include "apps/lull/shell.h"
 #include "engine/error.h"
 #include "engine/io/file.h"
 
@@ -18,38 +20,39 @@ namespace lull {
 
 namespace fs = std::filesystem;
 
-void make_folder(const fs::path& folder) {
-    if (folder.empty()) return;
+namespace {
+
+// What a run writes before its first step.
+constexpr std::array<const char*, 4> kFirstNames{"config.json", "config.toml", "log.jsonl", "samples"};
+
+// Whether a run began here that has saved nothing yet.
+bool has_only_begun(const fs::path& folder) {
+    const auto has = [&](const char* name) { return fs::exists(folder / name); };
+    return has("config.toml") && has("log.jsonl") && !has(kCheckpointName) && !has(kStateName);
+}
+
+}    // namespace
+
+bool make_folder(const fs::path& folder) {
+    if (folder.empty()) return false;
     std::error_code error;
-    fs::create_directories(folder, error);
+    const bool made = fs::create_directories(folder, error);
     check_file(!error, folder, "cannot make this folder: ", error.message());
+    return made;
 }
 
 void check_new(const fs::path& path, const std::string& flag) {
     check_file(path.empty() || !fs::exists(path), path, "exists; choose another name for ", flag);
 }
 
-fs::path make_run_folder(const fs::path& parent, const std::string& name) {
-    make_folder(parent);
-    for (int number = 1;; ++number) {
-        char suffix[16];
-        std::snprintf(suffix, sizeof suffix, "-%03d", number);
-        const fs::path folder = parent / (name + suffix);
-        std::error_code error;
-        // False when it exists: of two runs that start at once, one gets the next number.
-        if (fs::create_directory(folder, error)) return folder;
-        check_file(!error, folder, "cannot make this folder: ", error.message());
-    }
-}
-
 void check_free(const fs::path& folder) {
-    check_file(!fs::exists(folder) || fs::is_directory(folder), folder, "is no folder");
-    check_file(!fs::exists(folder) || fs::is_empty(folder), folder, "exists and is not empty; choose another --outdir");
-}
-
-void make_empty_folder(const fs::path& folder) {
-    check_free(folder);
-    make_folder(folder);
+    if (!fs::exists(folder)) return;
+    check_file(fs::is_directory(folder), folder, "is no folder");
+    check_file(!has_only_begun(folder), folder,
+               "has a run that was never saved; choose another --outdir, or remove it if that run has ended");
+    check_file(!fs::exists(folder / kCheckpointName) || !fs::exists(folder / kStateName), folder,
+               "has a run already; choose another --outdir, or go on with it: lull train --resume ", shell_word(folder.string()));
+    check_file(fs::is_empty(folder), folder, "exists and is not empty; choose another --outdir");
 }
 
 fs::path numbered_checkpoint(const fs::path& folder, std::int64_t step) {
@@ -99,12 +102,41 @@ FolderLock::FolderLock(const fs::path& folder) : descriptor_(::open(folder.c_str
 
 FolderLock::~FolderLock() { ::close(descriptor_); }
 
-fs::path find_checkpoint(const fs::path& run_or_file) {
-    check_file(fs::exists(run_or_file), run_or_file, "no such run or checkpoint");
-    if (!fs::is_directory(run_or_file)) return run_or_file;
-    const fs::path checkpoint = run_or_file / kCheckpointName;
-    check_file(fs::exists(checkpoint), run_or_file, "no checkpoint.safetensors in this folder");
-    return checkpoint;
+NewRunFolder NewRunFolder::at(const fs::path& folder) {
+    const bool made = make_folder(folder);
+    return {folder, made};
+}
+
+NewRunFolder NewRunFolder::numbered(const fs::path& parent, const std::string& name) {
+    make_folder(parent);
+    for (int number = 1;; ++number) {
+        char suffix[16];
+        std::snprintf(suffix, sizeof suffix, "-%03d", number);
+        const fs::path folder = parent / (name + suffix);
+        std::error_code error;
+        // False when it exists: of two runs that start at once, one gets the next number.
+        if (fs::create_directory(folder, error)) return {folder, true};
+        check_file(!error, folder, "cannot make this folder: ", error.message());
+    }
+}
+
+// Locked first: until then another process may be filling it.
+NewRunFolder::NewRunFolder(const fs::path& folder, bool made) : path_(folder), made_(made), lock_(folder) { check_free(folder); }
+
+void NewRunFolder::remove() const {
+    std::error_code ignored;
+    for (const char* name : kFirstNames) fs::remove(path_ / name, ignored);
+    if (made_) fs::remove(path_, ignored);
+}
+
+fs::path find_checkpoint(const fs::path& run) {
+    check_file(fs::exists(run), run, "no such run");
+    check_file(fs::is_directory(run), run, "expected the folder of a run, got a file");
+    check_file(!has_only_begun(run), run,
+               "ended before its first checkpoint, so that nothing was saved; start it again: ", "lull train --config ",
+               shell_word((run / "config.toml").string()), " --outdir ANOTHER_FOLDER");
+    check_file(fs::exists(run / kCheckpointName), run, "no checkpoint.safetensors in this folder");
+    return run / kCheckpointName;
 }
 
 void check_writable(const fs::path& folder) {

@@ -23,13 +23,8 @@ namespace lull {
 inline constexpr const char* kCheckpointName = "checkpoint.safetensors";
 inline constexpr const char* kStateName = "training_state.safetensors";
 
-// Makes PARENT/NAME-001, or the first number that is not taken, and returns it.
-std::filesystem::path make_run_folder(const std::filesystem::path& parent, const std::string& name);
-
 // Throws Error when something other than an empty folder is there.
 void check_free(const std::filesystem::path& folder);
-// Makes a folder, parents included, as far as it is not there. Throws Error as check_free does.
-void make_empty_folder(const std::filesystem::path& folder);
 
 // FOLDER/checkpoint-000400.safetensors.
 std::filesystem::path numbered_checkpoint(const std::filesystem::path& folder, std::int64_t step);
@@ -55,11 +50,34 @@ class FolderLock {
     int descriptor_;
 };
 
-// The checkpoint meant by a run's folder or by a file. Throws Error when there is none.
-std::filesystem::path find_checkpoint(const std::filesystem::path& run_or_file);
+// The folder of a new run, which this process alone writes into: empty at first, and locked.
+class NewRunFolder {
+  public:
+    // FOLDER, made as far as it is not there. Throws Error when something other than an empty folder is there, or when another
+    // process has it; what is there then stays as it is.
+    static NewRunFolder at(const std::filesystem::path& folder);
+    // PARENT/NAME-001, or the first number that is not taken.
+    static NewRunFolder numbered(const std::filesystem::path& parent, const std::string& name);
 
-// Makes a folder and those above it, where they are not there (empty: the working folder). Throws Error when that cannot be.
-void make_folder(const std::filesystem::path& folder);
+    const std::filesystem::path& path() const { return path_; }
+
+    // Takes away what a run writes before its first step, and the folder if it was not there before.
+    void remove() const;
+
+  private:
+    NewRunFolder(const std::filesystem::path& folder, bool made);
+
+    std::filesystem::path path_;
+    bool made_;
+    FolderLock lock_;
+};
+
+// The newest checkpoint of a run. Throws Error when there is none, saying why that may be and what to do.
+std::filesystem::path find_checkpoint(const std::filesystem::path& run);
+
+// Makes a folder and those above it, where they are not there (empty: the working folder), and returns whether it did. Throws
+// Error when that cannot be.
+bool make_folder(const std::filesystem::path& folder);
 
 // Throws Error, naming the flag that gives the path, when something is there already. An empty path is none.
 void check_new(const std::filesystem::path& path, const std::string& flag);

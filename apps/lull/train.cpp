@@ -28,7 +28,9 @@ void check_resumable(const CLI::App& train) {
     for (const CLI::Option* option : train.get_options()) {
         const std::string name = option->get_name();
         const bool allowed = name == "--resume" || name == "--data" || name == "--no-cache" || name == "--stop-after" ||
-                             option->get_group() == kMachineGroup;
+                             name == "--data-labels" || option->get_group() == kMachineGroup;
+        check_usage(name != "--dry-run" || option->count() == 0, name,
+                    "cannot be given with --resume, which has nothing to resolve; lull inspect RUN shows the run's settings");
         const bool length = name == "--steps" || name == "--minutes";
         check_usage(option->count() == 0 || allowed, name, "cannot be given with --resume: the run keeps its settings",
                     length ? ", and its learning rate is planned to its last step" : "");
@@ -47,6 +49,7 @@ void add_model_options(CLI::App& app, TrainSettings& s) {
     app.add_flag("--center", s.center, "take the data's mean out of what the network sees")->group(group);
     app.add_option("--outdir", s.outdir, "folder of the run, new or empty (default: runs/DATA-PRESET-NNN)")
         ->type_name("DIR")
+        ->check(named("a folder"))
         ->group(group);
 }
 
@@ -58,7 +61,8 @@ void add_length_options(CLI::App& app, TrainSettings& s) {
         ->capture_default_str()
         ->group(group);
     app.add_option("--minutes", s.minutes,
-                   "train this long instead: the first seconds measure the speed, then the number of steps is fixed")
+                   "train this long instead, sample grids included: the first seconds measure the speed, then the number of "
+                   "steps is fixed")
         ->type_name("M")
         ->check(number_above(0))
         ->excludes("--steps")
@@ -92,12 +96,12 @@ void add_noise_options(CLI::App& app, TrainSettings& s) {
     const std::string group = "Noise (EDM; sigma in units of the data's range, [-1, 1])";
     app.add_option("--P-mean", s.noise_level.mean, "mean of ln sigma")
         ->type_name("X")
-        ->check(number_in(-100, 100))
+        ->check(number_in(-10, 10))
         ->capture_default_str()
         ->group(group);
     app.add_option("--P-std", s.noise_level.std, "standard deviation of ln sigma")
         ->type_name("X")
-        ->check(number_above(0))
+        ->check(number_in(0.01, 5))
         ->capture_default_str()
         ->group(group);
     app.add_option("--sigma-data", s.sigma_data, "the data's standard deviation (default: measured)")
@@ -161,6 +165,7 @@ void add_train_command(CLI::App& app) {
     const auto resumed = std::make_shared<std::string>();
     train.add_option("--resume", *resumed, "go on with a run that was cut off, with its settings, from its last checkpoint")
         ->type_name("RUN")
+        ->check(named("the folder of a run"))
         ->configurable(false)
         ->group(kRunGroup);
     const auto dry = std::make_shared<bool>(false);
@@ -169,7 +174,7 @@ void add_train_command(CLI::App& app) {
         ->configurable(false)
         ->group(kRunGroup);
     train.final_callback([settings, resumed, dry, &train] {
-        if (!resumed->empty()) {
+        if (train.count("--resume") > 0) {
             check_resumable(train);
             resume_training(*resumed, *settings);
             std::cout << *resumed << '\n';

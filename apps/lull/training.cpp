@@ -17,7 +17,9 @@
 #include "apps/lull/model.h"
 #include "apps/lull/progress.h"
 #include "apps/lull/run_folder.h"
-#include "apps/lull/toml.h"
+#include "apps/lull/settings_file.h"
+#include "apps/lull/shell.h"
+#include "apps/lull/step_budget.h"
 #include "apps/lull/training_log.h"
 #include "diffusion/objective.h"
 #include "engine/io/file.h"
@@ -32,36 +34,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Throws UsageError, with a size that will do, unless the network can halve images of this size as often as it has levels.
-void check_size(const ImageDataset& data, const UNetConfig& unet) {
-    const std::int64_t multiple = std::int64_t{1} << (unet.levels() - 1);
-    const ImageSize size{data.pixels.size(2), data.pixels.size(1)};
-    const auto rounded = [&](std::int64_t side) {
-        return std::max<std::int64_t>(1, (side + multiple / 2) / multiple) * multiple;
-    };
-    const std::int64_t width = rounded(size.width), height = rounded(size.height);
-    const std::string better = width == height ? std::to_string(width) : std::to_string(width) + "x" + std::to_string(height);
-    check_usage(width == size.width && height == size.height, "--size", "expected multiples of ", multiple,
-                " for this network of ", unet.levels(), " levels, got ", to_string(size), "; --size ", better, " will do");
-}
-
 void write_text(const fs::path& path, const std::string& text) {
     AtomicFile file(path);
     file.write(text.data(), text.size());
     file.commit();
-}
-
-std::string as_comment(const std::string& text) {
-    std::string comment = "# ";
-    for (const char c : text) comment += c == '\n' ? std::string("\n# ") : std::string(1, c);
-    return comment + '\n';
-}
-
-// What trains the same model again: lull train --config.
-std::string config_file(const TrainSettings& settings) {
-    json all = to_json(settings);
-    all.update(to_json(settings.data));
-    return "# lull train --config THIS_FILE --outdir ANOTHER_FOLDER trains this model again, bit for bit.\n" + to_toml(all);
 }
 
 // Model, optimizer and data of a run, and what happens at its steps.
@@ -91,17 +67,19 @@ class Run {
     TrainerOptions trainer_options(std::int64_t first_step) const;
     void resolve_steps();
     std::string name() const { return file_name_of(data_) + "-" + settings_.preset; }    // of its folder
-    void make_folder();
+    NewRunFolder make_folder() const;
     void train(TrainingLog& log, std::int64_t first_step);
-    void remove_folder(bool was_there) const;
     void check_not_interrupted() const;
     std::string summary() const;
+    json identity() const { return {{"training", description_["training"]}, {"data", description_["data"]["fingerprint"]}}; }
     std::string what_is_kept() const;
     std::string how_to_resume() const;
     void save(std::int64_t step, const TrainingLog& log);
     void save_checkpoint_of(std::int64_t step) const;
     fs::path grid_path(std::int64_t step) const;
+    ImageList grid_images() const;
     void draw_samples(std::int64_t step) const;
+    double seconds_per_grid() const;
 
     std::vector<std::string> notes_;    // on the data
     ImageDataset data_;
@@ -112,9 +90,10 @@ class Run {
     Parameters parameters_;
     AdamW optimizer_;
     fs::path folder_;
-    json description_;                     // of the checkpoint: everything that its numbers depend on, and no more
-    std::vector<ImageLoss> images_;        // of the step that is being made
-    std::int64_t made_ = 0, saved_ = 0;    // steps
+    json description_;                 // of the checkpoint: everything that its numbers depend on, and no more
+    std::vector<ImageLoss> images_;    // of the step that is being made
+    std::int64_t made_ = 0;            // steps; and those of the checkpoint and of the training state on the disk:
+    std::int64_t checkpoint_ = 0, saved_ = 0;
 };
 
 TrainSettings Run::resolved(TrainSettings settings, const Statistics& statistics) {
@@ -135,7 +114,7 @@ ModelConfig Run::config_of(const TrainSettings& settings, const ImageDataset& da
         config.unet.class_embed = ClassEmbedType::table;
         config.unet.classes = static_cast<int>(data.class_counts().size());
     }
-    check_size(data, config.unet);
+    check_size(data, config.unet.levels());
     return config;
 }
 
@@ -171,13 +150,13 @@ TrainerOptions Run::trainer_options(std::int64_t first_step) const {
 // Turns minutes into steps, and settles what depends on their number.
 void Run::resolve_steps() {
     if (settings_.minutes > 0) {
-        const double seconds = seconds_per_step(
+        Progress progress(std::cerr, progress_style(settings_.machine.quiet), "step", 0);
+        const double per_step = seconds_per_step(
             parameters_, [this](Positions p) { return loss(p); }, trainer_options(0));
-        settings_.steps = std::max<std::int64_t>(1, std::llround(60 * settings_.minutes / seconds));
-        std::ostringstream line;
-        line << settings_.steps << " steps of " << std::lround(1000 * seconds) << " ms fit into " << settings_.minutes
-             << " minutes";
-        Progress(std::cerr, progress_style(settings_.machine.quiet), "step", 0).note(line.str());
+        const double per_grid = seconds_per_grid();
+        const StepBudget budget{60 * settings_.minutes - progress.seconds(), per_step, per_grid, settings_.sample_every};
+        settings_.steps = budget.steps();
+        progress.note(budget.in_words(settings_.minutes));
     }
     if (settings_.sample_every == 0) settings_.sample_every = round_interval(settings_.steps);
     if (settings_.save_every == 0) settings_.save_every = std::min<std::int64_t>(settings_.sample_every, 1000);
@@ -186,7 +165,9 @@ void Run::resolve_steps() {
 // In the order that apps/lull/run_folder.h explains.
 void Run::save(std::int64_t step, const TrainingLog& log) {
     save_checkpoint_of(step);
-    save_training_state(folder_ / kStateName, parameters_, optimizer_, {{"step", step}, {"sigma_loss", log.position()}});
+    checkpoint_ = step;
+    save_training_state(folder_ / kStateName, parameters_, optimizer_,
+                        {{"step", step}, {"sigma_loss", log.position()}, {"run", identity()}});
     if (settings_.keep > 0) drop_old_checkpoints(folder_, settings_.keep);
     saved_ = step;
 }
@@ -210,13 +191,18 @@ fs::path Run::grid_path(std::int64_t step) const {
     return folder_ / "samples" / name;
 }
 
-void Run::draw_samples(std::int64_t step) const {
-    if (settings_.sample_count == 0) return;
+ImageList Run::grid_images() const {
     ImageList list{.seeds = std::vector<std::uint64_t>(static_cast<std::size_t>(settings_.sample_count))};
     std::iota(list.seeds.begin(), list.seeds.end(), 0);
     for (const std::uint64_t seed : list.seeds)
         if (const auto classes = static_cast<std::uint64_t>(model_.unet.classes); classes > 0)
             list.labels.push_back(static_cast<std::int32_t>(seed % classes));
+    return list;
+}
+
+void Run::draw_samples(std::int64_t step) const {
+    if (settings_.sample_count == 0) return;
+    const ImageList list = grid_images();
     const Model averaged{model_, parameters_.averaged(unet_)};
     const SamplingPlan plan;
     // A stopped run draws it when it goes on; after the last step nothing would.
@@ -226,17 +212,28 @@ void Run::draw_samples(std::int64_t step) const {
 
     auto text = lull::describe(plan, list);
     text["Training steps"] = std::to_string(step);
+    text["Model SHA-256"] = model_hash(averaged);    // as of a checkpoint of this step
+    text["Weights"] = "ema";
     write_grid(grid_path(step), images, model_.black, model_.white, text, 2);
 }
 
-void Run::make_folder() {
-    if (settings_.outdir.empty()) {
-        folder_ = make_run_folder("runs", name());
-    } else {
-        make_empty_folder(settings_.outdir);
-        folder_ = settings_.outdir;
+// Of one grid: what a short schedule takes, for as many calls of the network as the whole one has.
+double Run::seconds_per_grid() const {
+    if (settings_.sample_count == 0) return 0;
+    const Model averaged{model_, parameters_.averaged(unet_)};
+    const SamplingPlan plan, short_plan{.choice = {}, .steps = 2};
+    const auto calls = [](const SamplingPlan& p) { return 2.0 * p.steps - 1; };    // Heun's: two per step, one in the last
+    double seconds = 0;
+    for (int i = 0; i < 2; ++i) {    // the first one fills the arena
+        const Progress stopwatch(std::cerr, ProgressStyle::silent, "", 0);
+        generate(std::bind_front(&Model::denoiser, &averaged), model_.image(), grid_images(), short_plan, settings_.batch);
+        seconds = stopwatch.seconds();
     }
-    fs::create_directory(folder_ / "samples");
+    return seconds * calls(plan) / calls(short_plan);
+}
+
+NewRunFolder Run::make_folder() const {
+    return settings_.outdir.empty() ? NewRunFolder::numbered("runs", name()) : NewRunFolder::at(settings_.outdir);
 }
 
 std::string Run::summary() const {
@@ -249,18 +246,22 @@ std::string Run::summary() const {
 }
 
 std::string Run::what_is_kept() const {
-    if (saved_ == 0) return made_ == 0 ? "" : "; no checkpoint was written yet";
-    return "; " + folder_.string() + " has the checkpoint of step " + std::to_string(saved_);
+    if (checkpoint_ == 0) return made_ == 0 ? "" : "; no checkpoint was written yet";
+    const std::string kept = "; " + folder_.string() + " has the checkpoint of step " + std::to_string(checkpoint_);
+    if (saved_ == checkpoint_) return kept;    // otherwise the disk was full between the two
+    return kept + (saved_ == 0 ? ", but nothing that --resume can go on from"
+                               : "; --resume goes on from step " + std::to_string(saved_));
 }
 
 std::string Run::how_to_resume() const {
     std::ostringstream line;
-    line << "stopped after step " << made_ << " of " << settings_.steps << "; to go on: lull train --resume " << folder_.string();
+    line << "stopped after step " << made_ << " of " << settings_.steps << "; to go on: lull train --resume "
+         << shell_word(folder_.string());
     return line.str();
 }
 
 void Run::train(TrainingLog& log, std::int64_t first_step) {
-    made_ = saved_ = first_step;
+    made_ = checkpoint_ = saved_ = first_step;
     Progress progress(std::cerr, progress_style(settings_.machine.quiet), "step", settings_.steps, first_step);
     progress.note(summary());
     const auto each_step = [&](const TrainedStep& step) {
@@ -284,18 +285,13 @@ void Run::train(TrainingLog& log, std::int64_t first_step) {
                      {.every = settings_.sample_every, .run = [&](const TrainedStep& step) { draw_samples(step.step); }}});
         if (saved_ < made_) checkpoint(made_);    // stopped between two
     } catch (const NotFinite& error) {
-        throw Error(std::string(error.what()) + "; " + worst_sigmas(images_) + what_is_kept());
+        const char* const advice = made_ == 0 ? "; before the first step, only --sigma-data, --P-mean and --P-std can do this"
+                                              : "; a lower --lr often helps";
+        throw Error(std::string(error.what()) + "; " + worst_sigmas(images_) + what_is_kept() + advice);
     } catch (const Error& error) { throw Error(error.what() + what_is_kept()); }
     if (made_ == settings_.steps) return;
     if (interrupted()) throw Interrupted(how_to_resume());
     progress.note(how_to_resume());
-}
-
-// As if the run had never been: a folder that was there before stays, empty.
-void Run::remove_folder(bool was_there) const {
-    std::error_code ignored;
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder_, ignored)) fs::remove_all(entry.path(), ignored);
-    if (!was_there) fs::remove(folder_, ignored);
 }
 
 void Run::check_not_interrupted() const {
@@ -313,11 +309,10 @@ std::string Run::plan() {
     text << summary() << '\n'
          << settings_.steps << " steps of " << batch << " images: " << std::setprecision(3)
          << static_cast<double>(settings_.steps * batch) / static_cast<double>(data_.size()) << " epochs";
-    return as_comment(text.str()) + config_file(settings_);
+    return as_comment(text.str()) + settings_file(settings_);
 }
 
 fs::path Run::start() {
-    const bool was_there = fs::exists(settings_.outdir);
     if (!settings_.outdir.empty()) check_free(settings_.outdir);
     resolve_steps();
     description_["training"] = to_json(settings_);
@@ -325,15 +320,16 @@ fs::path Run::start() {
     resolved["machine"] = {{"threads", thread_count()}, {"device", settings_.machine.device}};
 
     check_not_interrupted();
-    make_folder();
+    const NewRunFolder folder = make_folder();
+    folder_ = folder.path();
     try {
-        const FolderLock lock(folder_);
+        fs::create_directory(folder_ / "samples");
         write_text(folder_ / "config.json", resolved.dump(2) + '\n');
-        write_text(folder_ / "config.toml", config_file(settings_));
+        write_text(folder_ / "config.toml", settings_file(settings_));
         TrainingLog log(folder_, settings_.noise_level);
         train(log, 0);
     } catch (...) {
-        if (made_ == 0) remove_folder(was_there);
+        if (made_ == 0) folder.remove();
         throw;
     }
     return folder_;
@@ -344,6 +340,9 @@ void Run::resume(const fs::path& folder, const json& config) {
     folder_ = folder;
     const fs::path state = folder_ / kStateName;
     const json position = load_training_state(state, parameters_, optimizer_);
+    // Runs from before this was written down are believed.
+    check_file(position.value("run", identity()) == identity(), state, "belongs to another run than ", kCheckpointName,
+               " beside it");
     const std::int64_t step = position.value("step", std::int64_t{0});
     // Cut off between a step's checkpoint and its grid, even the last step's, a run still has that to do.
     const bool grid_due = step % settings_.sample_every == 0 || step == settings_.steps;
@@ -387,7 +386,7 @@ void resume_training(const fs::path& run, const TrainSettings& settings) try {
     check_file(config.contains("training"), run, "is no run of lull train");
     TrainSettings original = train_settings_from_json(config.at("training"));
     original.data = data_options_from_json(config.at("data"));
-    if (!settings.data.path.empty()) original.data.path = settings.data.path;    // it was moved
+    move_data(original.data, settings.data, run);
     original.data.use_cache = settings.data.use_cache;
     original.stop_after = settings.stop_after;
     original.machine = settings.machine;

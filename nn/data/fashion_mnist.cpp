@@ -13,11 +13,7 @@ using Path = std::filesystem::path;
 
 constexpr const char* kDebianFolder = "/usr/share/datasets/fashion-mnist";
 
-Path folder_or_default(const Path& folder) {
-    if (!folder.empty()) return folder;
-    const char* const chosen = std::getenv("LULL_DATA");
-    return chosen && *chosen ? chosen : kDebianFolder;
-}
+Path folder_or_default(const Path& folder) { return folder.empty() ? fashion_mnist_folder() : folder; }
 
 // FOLDER/NAME.gz or FOLDER/NAME, whichever is there.
 Path find(const Path& folder, const std::string& name) {
@@ -41,6 +37,11 @@ Tensor load(const Path& path) {
 }
 
 }    // namespace
+
+Path fashion_mnist_folder() {
+    const char* const chosen = std::getenv("LULL_DATA");
+    return chosen && *chosen ? chosen : kDebianFolder;
+}
 
 ImageDataset fashion_mnist(Split split, const Path& folder, int size) {
     const Path where = folder_or_default(folder), images_path = images_of(where, split), labels_path = labels_of(where, split);

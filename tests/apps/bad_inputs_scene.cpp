@@ -120,6 +120,10 @@ void make_runs(const fs::path& folder) {
     fs::resize_file(truncated, 1000);
     fs::remove(copy_of_run("no-state"));
     write_bytes(copy_of_run("foreign-state"), "not a training state");
+    fs::copy_file(folder / "reseeded" / "training_state.safetensors", copy_of_run("other-state"),
+                  fs::copy_options::overwrite_existing);
+    fs::create_directory(folder / "begun");
+    for (const char* name : {"config.toml", "log.jsonl"}) fs::copy_file(folder / "run" / name, folder / "begun" / name);
     fs::create_directory(folder / "full-folder");
     write_bytes(folder / "full-folder" / "thesis.tex", "\\title{}");
     write_bytes(folder / "a-file", "mine");
@@ -139,6 +143,7 @@ void make_scene(const fs::path& folder, const fs::path& lull) {
     };
     train("run", "");
     train("half", " --stop-after 2");
+    train("reseeded", " --stop-after 2 --seed 1");
     make_settings(folder);
     make_models(folder);
     make_runs(folder);

@@ -47,6 +47,8 @@ const BadInputs kNumbers{
         {"a learning rate that is no number", "lull train --lr nan", "--lr: expected a number above 0, got 'nan'"},
         {"a decay of 1", "lull train --ema 1", "--ema: expected a number from 0 to below 1, got '1'"},
         {"a stop after the last step", "lull train --steps 3 --stop-after 5", "--stop-after: expected at most --steps 3, got 5"},
+        {"noise beyond all bounds", "lull train --P-mean 90", "--P-mean: expected a number from -10 to below 10, got '90'"},
+        {"noise levels that vary too much", "lull train --P-std 50", "--P-std: expected a number from 0.01 to below 5, got '50'"},
         {"no threads", "lull train --threads 0", "--threads: expected a whole number from 1 to 4096, got '0'"},
         {"no sampler steps", "lull sample run --steps 0", "--steps: expected a whole number from 1 to 1000000, got '0'"},
         {"σ_min above σ_max", "lull sample run --sigma-min 90", "--sigma-min: expected less than --sigma-max 80, got 90"},
@@ -97,6 +99,7 @@ const BadInputs kSettings{
 const BadInputs kData{
     "Data",
     {
+        {"a folder without a name", "lull train --data \"$PICTURES\"", "--data: expected a folder or a file, got ''"},
         {"no such folder", "lull train --data nowhere", "nowhere: no such file or folder", 1},
         {"an empty folder", "lull train --data empty",
          "empty: no data set here: expected IDX files named as MNIST's (train-images-idx3-ubyte, .gz or not), CIFAR-10's binary "
@@ -220,6 +223,16 @@ const BadInputs kRuns{
          1},
         {"a setting that the run has already", "lull train --resume half --lr 1",
          "--lr: cannot be given with --resume: the run keeps its settings"},
+        {"a variable of the shell that is not set", "lull train --resume \"$RUN\"",
+         "--resume: expected the folder of a run, got ''"},
+        {"a dry run of a run", "lull train --resume half --dry-run",
+         "--dry-run: cannot be given with --resume, which has nothing to resolve; lull inspect RUN shows the run's settings"},
+        {"a run that was never saved", "lull train --resume begun",
+         "begun: ended before its first checkpoint, so that nothing was saved; start it again: lull train --config "
+         "begun/config.toml --outdir ANOTHER_FOLDER",
+         1},
+        {"a training state of another run", "lull train --resume other-state --data data",
+         "other-state/training_state.safetensors: belongs to another run than checkpoint.safetensors beside it", 1},
         {"other data", "lull train --resume half --data other-data",
          "half: was trained on other data: on 40 images of 32×32 in grey, this is 40 images of 32×32 in grey, but not the same "
          "ones; --data names the folder, if it was moved",
@@ -231,6 +244,11 @@ const BadInputs kOutputs{
     {
         {"a dry run into a folder with something in it", "lull train --data data --dry-run --outdir full-folder",
          "full-folder: exists and is not empty; choose another --outdir", 1},
+        {"a folder without a name", "lull train --data data --outdir \"$OUT\"", "--outdir: expected a folder, got ''"},
+        {"a folder with a run in it", "lull train --data data --outdir half",
+         "half: has a run already; choose another --outdir, or go on with it: lull train --resume half", 1},
+        {"a folder with a run that was never saved", "lull train --data data --outdir begun",
+         "begun: has a run that was never saved; choose another --outdir, or remove it if that run has ended", 1},
         {"a folder with something in it", "lull train --data data --outdir full-folder",
          "full-folder: exists and is not empty; choose another --outdir", 1},
         {"a file where the folder should be", "lull train --data data --outdir a-file", "a-file: is no folder", 1},
@@ -257,13 +275,13 @@ const BadInputs kOutOfHand{
         {"a loss that is not a number",
          "lull train --data data --preset tiny --batch 4 --steps 50 --sample-count 0 --lr 1e30 --eps 1e-30 --quiet --outdir new",
          "[train] step …: the loss is inf; the weights of step … are kept; … of … images have no finite loss, at sigma … to …; "
-         "no checkpoint was written yet",
+         "no checkpoint was written yet; a lower --lr often helps",
          1, "", "new"},
         {"the same after a checkpoint",
          "lull train --data data --preset tiny --batch 4 --steps 50 --sample-count 0 --lr 1e30 --eps 1e-30 --save-every 1 "
          "--quiet --outdir new",
          "[train] step …: the loss is inf; the weights of step … are kept; … of … images have no finite loss, at sigma … to …; "
-         "new has the checkpoint of step …",
+         "new has the checkpoint of step …; a lower --lr often helps",
          1, "", "new"},
         {"an image that is not a number", "lull sample nan.safetensors --seeds 0-3 --steps 2 --quiet",
          "[sample] step 1 of 2, σ 0.002: the image of seed 0 is not finite", 1},

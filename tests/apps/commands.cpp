@@ -186,9 +186,11 @@ TEST_CASE("a dry run says what would be done, as a settings file that does it, a
     const std::string config = read_bytes(shop.folder.path() / "run" / "config.toml");
     CHECK(plan.out.ends_with(config));
     CHECK(shop.train("run", {"--dry-run"}).err ==
-          "lull: " + shop.path("run") + ": exists and is not empty; choose another --outdir\n");
+          "lull: " + shop.path("run") + ": has a run already; choose another --outdir, or go on with it: lull train --resume " +
+              shop.path("run") + '\n');
     CHECK(run({"train", "--resume", shop.path("run"), "--dry-run"}).err ==
-          "lull: --dry-run: cannot be given with --resume: the run keeps its settings\n");
+          "lull: --dry-run: cannot be given with --resume, which has nothing to resolve; lull inspect RUN shows the run's "
+          "settings\n");
 }
 
 TEST_CASE("of the defaults, the file and the command line, the later wins") {

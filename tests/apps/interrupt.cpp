@@ -27,7 +27,7 @@ int end_of_child(const std::function<void()>& work) {
 
 TEST_CASE("the first signal is a wish, and the guard's end forgets it") {
     CHECK_FALSE(interrupted());
-    for (const int number : {SIGINT, SIGTERM}) {
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
         const InterruptGuard guard;
         CHECK_FALSE(interrupted());
         raise(number);
@@ -76,4 +76,24 @@ TEST_CASE("a signal that a shell had ignored for a background job is heard") {
     });
     REQUIRE(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 7);
+}
+
+TEST_CASE("a closed terminal is heard once however often it is told, and not at all under nohup") {
+    const int heard = end_of_child([] {
+        signal(SIGHUP, SIG_DFL);
+        const InterruptGuard guard;
+        raise(SIGHUP);
+        raise(SIGHUP);
+        _exit(interrupted() ? 7 : 0);
+    });
+    REQUIRE(WIFEXITED(heard));
+    CHECK(WEXITSTATUS(heard) == 7);
+    const int ignored = end_of_child([] {
+        signal(SIGHUP, SIG_IGN);
+        const InterruptGuard guard;
+        raise(SIGHUP);
+        _exit(interrupted() ? 7 : 0);
+    });
+    REQUIRE(WIFEXITED(ignored));
+    CHECK(WEXITSTATUS(ignored) == 0);
 }

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "apps/lull/run_folder.h"
+#include "apps/lull/shell.h"
 #include "engine/threads.h"
 #include "tests/apps/workshop.h"
 
@@ -141,8 +142,8 @@ TEST_CASE("a run that stops twice and goes on, with other threads, ends as the w
 TEST_CASE("Ctrl-C ends a run with a checkpoint, status 130 and a line that says how to go on") {
     const Workshop shop;
     REQUIRE(shop.train("whole", kLength).status == 0);
-    for (const int number : {SIGINT, SIGTERM}) {
-        const std::string name = number == SIGINT ? "int" : "term";
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+        const std::string name = number == SIGINT ? "int" : number == SIGTERM ? "term" : "my hangup";    // a name to be quoted
         const Child child(shop, name, kLength);
         const int status = child.end_after(5, number);
         REQUIRE(WIFEXITED(status));
@@ -151,7 +152,7 @@ TEST_CASE("Ctrl-C ends a run with a checkpoint, status 130 and a line that says 
         CHECK(made >= 5);
         CHECK(made < 30);
         CHECK(child.errors() == "lull: stopped after step " + std::to_string(made) + " of 30; to go on: lull train --resume " +
-                                    shop.path(name) + '\n');
+                                    shell_word(shop.path(name)) + '\n');
         const Result resumed = resume(shop, name);
         REQUIRE_MESSAGE(resumed.status == 0, resumed.err);
         check_same_run(shop.path("whole"), shop.path(name));
@@ -286,16 +287,49 @@ TEST_CASE("a loss that is not finite ends the run at its step, with its noise le
 
 TEST_CASE("a run that fails in its first step leaves nothing behind") {
     const Workshop shop;
-    const std::vector<std::string> impossible{"--steps", "5", "--P-mean", "95"};    // σ = e^95 is more than f32 holds
+    const std::vector<std::string> impossible{"--steps", "5", "--sigma-data", "1e-30"};    // 1 / σ_data² is more than f32 holds
     const Result result = shop.train("run", impossible);
     CHECK(result.status == 1);
     CHECK_MESSAGE(result.err.find("step 1: the loss is ") != std::string::npos, result.err);
     CHECK(result.err.find("4 of 4 images have no finite loss, at sigma ") != std::string::npos);
+    CHECK(result.err.ends_with("; before the first step, only --sigma-data, --P-mean and --P-std can do this\n"));
     CHECK_FALSE(fs::exists(shop.path("run")));
 
     fs::create_directory(shop.path("mine"));    // was there before
     CHECK(shop.train("mine", impossible).status == 1);
     CHECK(fs::is_empty(shop.path("mine")));
+}
+
+TEST_CASE("a folder that another run has is left as it is, also by one that thought it free") {
+    const TemporaryFolder place;
+    const fs::path folder = place / "run";
+    fs::create_directory(folder);
+    const FolderLock other(folder);
+    write_bytes(folder / "config.json", "the other's");    // after the loser has looked
+    CHECK(error_of([&] { NewRunFolder::at(folder); }) == folder.string() + ": another process is training in this folder");
+    CHECK(read_bytes(folder / "config.json") == "the other's");
+    const NewRunFolder own = NewRunFolder::numbered(place.path(), "name"), next = NewRunFolder::numbered(place.path(), "name");
+    CHECK(next.path() == place / "name-002");
+    write_bytes(own.path() / "config.json", "");
+    write_bytes(next.path() / "thesis.tex", "somebody else's");
+    own.remove();
+    next.remove();
+    CHECK_FALSE(fs::exists(own.path()));
+    CHECK(read_bytes(next.path() / "thesis.tex") == "somebody else's");
+}
+
+TEST_CASE("after a disk was full between checkpoint and training state, the line tells them apart") {
+    const Workshop shop;
+    REQUIRE(shop.train("run", {"--steps", "8", "--stop-after", "2", "--sample-count", "0", "--save-every", "1"}).status == 0);
+    const fs::path state = fs::path(shop.path("run")) / kStateName;
+    // A state takes twice the room of a checkpoint; the limit, in blocks of 512 bytes, is between the two.
+    const auto limit = (fs::file_size(state) + fs::file_size(fs::path(shop.path("run")) / kCheckpointName)) / 1024;
+    const std::string command = "trap '' XFSZ; ulimit -f " + std::to_string(limit) + "; exec '" + LULL_PROGRAM +
+                                "' train --quiet --resume '" + shop.path("run") + "' 2> '" + shop.path("errors") + "'";
+    CHECK(WEXITSTATUS(std::system(command.c_str())) == 1);
+    const std::string errors = read_bytes(shop.path("errors"));
+    CHECK_MESSAGE(errors.ends_with("has the checkpoint of step 3; --resume goes on from step 2\n"), errors);
+    REQUIRE(resume(shop, "run", {"--stop-after", "3"}).status == 0);
 }
 
 TEST_CASE("a disk that is full while saving is told in one line, and leaves the last checkpoint whole") {

@@ -110,7 +110,8 @@ TEST_CASE("a resumed run finds its pictures again, also where they were moved to
     CHECK(resume({}).err.starts_with(refusal + "6 images of 16×16 in colour, but not the same ones"));
     fs::rename(folder / "pictures/amber", folder / "pictures/red");
     fs::rename(folder / "pictures", folder / "elsewhere");
-    CHECK(resume({}).err == "lull: " + (folder / "pictures").string() + ": no such file or folder\n");
+    CHECK(resume({}).err == "lull: " + (folder / "pictures").string() + ": no such file or folder; " +
+                                (folder / "parts").string() + " was trained on it: name where it is now with --data\n");
 
     fs::rename(folder / "elsewhere", folder / "pictures");
     const Result resumed = resume({});
