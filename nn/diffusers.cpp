@@ -42,7 +42,7 @@ class AtomicFolder {
             path_ = fs::canonical(path_);
         }
         check_file(!fs::exists(path_) || fs::is_directory(path_), folder, "is no folder");
-        check_file(!fs::exists(path_) || fs::is_empty(path_), folder, "exists and is not empty; choose another");
+        check_file(!fs::exists(path_) || fs::is_empty(path_), folder, "exists and is not empty; choose another folder");
         std::error_code error;
         fs::create_directories(path_.parent_path(), error);
         check_file(!error, path_.parent_path(), "cannot make this folder: ", error.message());

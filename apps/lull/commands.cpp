@@ -60,6 +60,8 @@ std::string unknown_argument(const CLI::App& app, const CLI::App& chosen) {
     const std::string& extra = extras.front();
     if (!commands.empty() && !extra.starts_with('-'))
         return "unknown command '" + extra + "'" + hint(extra, commands) + " (" + help + " lists the commands)";
+    if (&chosen != &app && (extra == "--version" || extra == "-v"))
+        return extra + ": expected before the command: lull --version";
     std::vector<std::string> known;
     for (const CLI::Option* option : chosen.get_options()) known.push_back(option->get_name());
     const std::string name = extra.substr(0, extra.find('='));
@@ -77,10 +79,12 @@ std::string not_converted(const std::string& message) {
 
 std::string parse_error(CLI::App& app, const CLI::ParseError& error) {
     const CLI::App& chosen = chosen_command(app);
+    const std::string message = error.what();
+    if (const std::size_t end = message.find(" was given a disallowed flag override"); end != message.npos)
+        return "--" + message.substr(0, end) + ": takes no value";
     const bool no_command = !command_names(chosen).empty();
     const bool not_taken = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
     if (no_command || not_taken) return unknown_argument(app, chosen);
-    const std::string message = error.what();
     if (dynamic_cast<const CLI::RequiredError*>(&error)) return "expected " + describe(chosen).usage();
     if (dynamic_cast<const CLI::ConversionError*>(&error)) return not_converted(message);
     if (dynamic_cast<const CLI::ExcludesError*>(&error))
@@ -88,6 +92,30 @@ std::string parse_error(CLI::App& app, const CLI::ParseError& error) {
     // Options take their last value, so that too few is all that can be wrong with the number of values.
     if (dynamic_cast<const CLI::ArgumentMismatch*>(&error)) return message.substr(0, message.find(':')) + ": expected a value";
     return message;
+}
+
+// An empty value, as of --save "$FORGOTTEN", would mean that nothing was asked for.
+void check_no_empty_values(const CLI::App& command) {
+    for (const CLI::Option* option : command.get_options())
+        for (const std::string& value : option->results())
+            check_usage(!value.empty(), option->get_name(), "expected a value, got nothing");
+}
+
+// --xflip=2 is not --xflip, and --help=3 is nothing at all.
+void check_flags(CLI::App& app) {
+    const CLI::Validator true_or_false(
+        [](const std::string& value) {
+            return value == "true" || value == "false" ? std::string() : "expected true or false, got '" + value + "'";
+        },
+        "");
+    for (CLI::Option* option : app.get_options()) {
+        if (option->get_expected_max() > 0) continue;
+        if (option == app.get_help_ptr() || option == app.get_version_ptr())
+            option->disable_flag_override();
+        else
+            option->check(true_or_false);
+    }
+    for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) check_flags(*command);
 }
 
 }    // namespace
@@ -101,7 +129,7 @@ void add_machine_options(CLI::App& app, MachineOptions& options) {
     CLI::Option* device = app.add_option("--device", options.device, "cpu or cuda");
     expect_one_of(device->type_name("NAME")->capture_default_str()->group(group), "device", {"cpu", "cuda"});
     app.add_flag("--quiet", options.quiet, "no progress, only errors and the result's path")->group(group);
-    app.add_option("--config", options.config, "TOML file with these settings, such as steps = 1300; flags win over it")
+    app.add_option("--config", options.config, "TOML file with these settings, such as threads = 2; flags win over it")
         ->type_name("FILE")
         ->configurable(false)
         ->group(group);
@@ -137,9 +165,11 @@ int run_command(int argc, const char* const* argv) {
     add_inspect_command(app);
     add_data_command(app);
     add_manual_commands(app);
+    check_flags(app);
     ConfigFile config;
     app.parse_complete_callback([&] {    // all flags are known, and nothing has run yet
         CLI::App& command = chosen_command(app);
+        check_no_empty_values(command);
         const CLI::Option* file = command.get_option_no_throw("--config");
         if (file && file->count() > 0) config.apply(command, file->as<std::string>());
     });

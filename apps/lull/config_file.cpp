@@ -14,6 +14,11 @@ std::string key_of(const CLI::Option& option) { return option.get_single_name();
 
 bool is_setting(const CLI::Option* option) { return option->nonpositional() && option->get_configurable(); }
 
+bool is_only_a_flag(const CLI::App& command, const std::string& key) {
+    const CLI::Option* option = command.get_option_no_throw("--" + key);
+    return option && !option->get_configurable();
+}
+
 // "; did you mean 'steps'?", or nothing.
 std::string nearest_key(const std::string& given, const std::vector<CLI::Option*>& settings) {
     std::vector<std::string> keys;
@@ -37,6 +42,7 @@ void ConfigFile::apply(CLI::App& command, const std::filesystem::path& path) {
         std::replace(key.begin(), key.end(), '_', '-');
         const auto found =
             std::find_if(settings.begin(), settings.end(), [&](CLI::Option* option) { return key_of(*option) == key; });
+        check_usage(!is_only_a_flag(command, key), path.string(), "'", entry.key, "' can only be a flag: --", key);
         check_usage(found != settings.end(), path.string(), "unknown key '", entry.key, "'", nearest_key(key, settings));
 
         CLI::Option& option = **found;
@@ -54,6 +60,7 @@ void ConfigFile::set(CLI::Option& option, const std::string& value) {
     given_.push_back(&option);
     const bool is_flag = option.get_expected_max() == 0;
     check_usage(!is_flag || value == "true" || value == "false", option.get_name(), "expected true or false, got '", value, "'");
+    check_usage(!value.empty(), option.get_name(), "expected a value, got nothing");
     option.add_result(value);
     option.run_callback();
 }

@@ -17,8 +17,13 @@ namespace {
 
 Split parse_split(const std::string& name) { return name == "test" ? Split::test : Split::train; }
 
+// As a run's files can say it, which are JSON.
 std::string absolute_text(const std::filesystem::path& path) {
-    return std::filesystem::absolute(path).lexically_normal().string();
+    std::string text = std::filesystem::absolute(path).lexically_normal().string();
+    try {
+        json(text).dump();
+    } catch (const json::type_error&) { fail_file(path, "has a path that is not UTF-8; rename the folder"); }
+    return text;
 }
 
 constexpr const char* kGroup = "Data";
@@ -52,12 +57,13 @@ void add_fit_option(CLI::App& app, LoadOptions& load) {
 
 void add_colour_flags(CLI::App& app, LoadOptions& load) {
     const auto colours = [&](const char* flag, Colours value, const char* text) {
-        app.add_flag_callback(
-               flag, [&load, value] { load.colours = value; }, text)
+        return app
+            .add_flag_callback(
+                flag, [&load, value] { load.colours = value; }, text)
             ->group(kGroup);
     };
     colours("--grey", Colours::grey, "make all images grey (default: grey if all are)");
-    colours("--colour", Colours::colour, "give all images three channels");
+    colours("--colour", Colours::colour, "give all images three channels")->excludes("--grey");
 }
 
 // shown: the default of --split.
@@ -114,6 +120,8 @@ DataOptions data_of_model(const DataOptions& flags, const json& description, con
 }
 
 ImageDataset load_data(const DataOptions& options, std::vector<std::string>* notes) {
+    check_usage(options.load.split == Split::train || has_part(options.path, options.load.split), "--split",
+                options.path.string(), " has no test part");
     LoadOptions load = options.load;
     if (options.use_cache) load.cache = default_image_cache();
     if (notes) load.say = [notes](const std::string& line) { notes->push_back(line); };

@@ -43,7 +43,7 @@ void add_image_options(CLI::App& app, DenoiseText& text) {
         ->group(group);
     app.add_option("--seed", s.seed, "of the noise, which is the same at every noise level")
         ->type_name("N")
-        ->check(whole_number(0))
+        ->check(seed_number())
         ->capture_default_str()
         ->group(group);
     app.add_option("--input", s.input,

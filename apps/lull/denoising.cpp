@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <numeric>
 #include <sstream>
 
 #include "apps/lull/generate.h"
@@ -56,7 +57,9 @@ Question read_input(const DenoiseSettings& s, const Model& model) {
     check_file(x.dtype() == DType::f32 && x.rank() == 4 && x.size(0) > 0 && Shape{x.size(2), x.size(3), x.size(1)} == image,
                s.input, "expected 'x' as f32 (N, ", image[2], ", ", image[0], ", ", image[1], "), got ", x);
     check_file(!first_not_finite(x), s.input, "'x' has values that are not finite");
-    return {.labels = labels_for(model, s.labels, x.size(0)),
+    std::vector<std::uint64_t> index(static_cast<std::size_t>(x.size(0)));
+    std::iota(index.begin(), index.end(), 0);
+    return {.labels = labels_for(model, s.labels, index),
             .y = {},
             .noise = {},
             .x = from_pytorch_layout(x).contiguous(),
@@ -90,7 +93,7 @@ Question read_data(const DenoiseSettings& s, const Model& model) {
         index.push_back(static_cast<std::int64_t>(i));
     }
     const Batch batch = data.gather(index);
-    std::vector<std::int32_t> labels = labels_for(model, s.labels, std::ssize(index));
+    std::vector<std::int32_t> labels = labels_for(model, s.labels, s.index);
     if (s.labels.empty() && !labels.empty() && batch.labels.defined())
         labels.assign(batch.labels.data<std::int32_t>(), batch.labels.data<std::int32_t>() + batch.labels.elements());
     return {.labels = labels,

@@ -95,7 +95,7 @@ std::map<std::string, std::string> describe(const Model& model, Weights weights)
     return {{"Software", "lull " LULL_VERSION},
             {"Model", model.file.string()},
             {"Model SHA-256", model_hash(model)},
-            {"Weights", weights == Weights::ema ? "ema" : "raw"},
+            {"Weights", model.averaged ? weights == Weights::ema ? "ema" : "raw" : "one set"},
             {"Precision", std::string(name_of(model.precision))}};
 }
 

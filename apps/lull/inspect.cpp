@@ -95,7 +95,7 @@ void print(std::ostream& out, const Model& model, const ModelOptions& options) {
     section(out, "Data", foreign ? json() : model.description.value("data", json()));
     section(out, "Training", foreign ? json() : model.description.value("training", json()));
     section(out, "Network, in diffusers' words", to_json(model.config.unet));
-    out << '\n' << model.unet;
+    out << "\nParameters, in lull's shapes: filters are (O, H, W, I); --json has them in PyTorch's\n" << model.unet;
 }
 
 json as_json(const Model& model) {
@@ -116,7 +116,7 @@ json as_json(const Model& model) {
 void inspect(const InspectSettings& settings) {
     const Model model = load_model(settings.model, settings.options);
     if (settings.as_json)
-        std::cout << as_json(model).dump(2) << '\n';
+        std::cout << as_json(model).dump(2, ' ', false, json::error_handler_t::replace) << '\n';
     else if (settings.only_hash)
         std::cout << model_hash(model) << '\n';
     else

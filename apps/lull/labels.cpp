@@ -72,7 +72,7 @@ std::vector<std::int32_t> parse_labels(std::string_view text, std::int64_t image
     return labels;
 }
 
-std::vector<std::int32_t> labels_for(const Model& model, const std::string& text, std::int64_t images) {
+std::vector<std::int32_t> labels_for(const Model& model, const std::string& text, std::span<const std::uint64_t> seeds) {
     const UNetConfig& unet = model.config.unet;
     check_usage(unet.class_embed != ClassEmbedType::none || text.empty(), "--labels", "this model knows no classes");
     if (unet.class_embed == ClassEmbedType::none) return {};
@@ -82,11 +82,11 @@ std::vector<std::int32_t> labels_for(const Model& model, const std::string& text
     check_usage(!any_number || !text.empty(), "--labels", "this model needs a number for every image");
     if (!text.empty()) {
         const std::int64_t classes = any_number ? std::numeric_limits<std::int32_t>::max() : unet.classes;
-        return reading("--labels", [&] { return parse_labels(text, images, classes, class_names(model)); });
+        return reading("--labels", [&] { return parse_labels(text, std::ssize(seeds), classes, class_names(model)); });
     }
-    std::vector<std::int32_t> labels(static_cast<std::size_t>(images));
-    for (std::size_t i = 0; i < labels.size(); ++i)
-        labels[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(unet.classes));
+    std::vector<std::int32_t> labels;
+    for (const std::uint64_t seed : seeds)
+        labels.push_back(static_cast<std::int32_t>(seed % static_cast<std::uint64_t>(unet.classes)));
     return labels;
 }
 

@@ -16,9 +16,10 @@ struct Model;    // apps/lull/model.h
 std::vector<std::int32_t> parse_labels(std::string_view text, std::int64_t images, std::int64_t classes,
                                        std::span<const std::string> names = {});
 
-// The classes of images to be drawn by a model: as the text says or, if it is empty, all classes in turn; none for a model
-// without classes. Throws UsageError, naming --labels, when the text does not go with the model or parse_labels throws.
-std::vector<std::int32_t> labels_for(const Model& model, const std::string& text, std::int64_t images);
+// The classes of the images of these seeds (or numbers in a data set): as the text says or, if it is empty, the seed modulo
+// the number of classes, so that an image depends on its own seed alone; none for a model without classes. Throws UsageError,
+// naming --labels, when the text does not go with the model or parse_labels throws.
+std::vector<std::int32_t> labels_for(const Model& model, const std::string& text, std::span<const std::uint64_t> seeds);
 
 // The inverse of parse_labels: as short as ranges make it, and one number where all are the same.
 std::string format_labels(std::span<const std::int32_t> labels);

@@ -18,7 +18,10 @@ constexpr std::array<Row, 4> kExitStatus{
      {"130",
       "stopped by Ctrl-C (143: by a termination signal, 129: by a terminal that was closed); train saves the steps that it has "
       "made, the other commands write nothing; a second Ctrl-C ends the program at once, with nothing saved"}}};
-constexpr std::array<Row, 1> kEnvironment{{{"LULL_DATA", "folder of the training data, unless --data names one"}}};
+constexpr std::array<Row, 3> kEnvironment{
+    {{"LULL_DATA", "folder of the training data, unless --data names one"},
+     {"XDG_CACHE_HOME", "folder in whose lull/ decoded pictures are kept; an absolute path, otherwise ~/.cache"},
+     {"HOME", "the folder that ~ stands for; without it and XDG_CACHE_HOME, decoded pictures are not kept"}}};
 
 // Lines of an example text that are commands, and lines that are words about them.
 bool is_command(const std::string& line) { return line.starts_with("  "); }

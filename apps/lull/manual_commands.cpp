@@ -30,6 +30,8 @@ const CLI::App& find_command(const CLI::App& app, const std::vector<std::string>
         for (const CLI::App* command : commands) names.push_back(command->get_name());
         const auto next =
             std::find_if(commands.begin(), commands.end(), [&](const CLI::App* command) { return command->check_name(word); });
+        if (commands.empty())
+            throw UsageError("unexpected argument '" + word + "'; " + describe(*found).name + " has no commands of its own");
         if (next == commands.end()) {
             const std::string_view nearest = nearest_name(word, names);
             throw UsageError("unknown command '" + word + "'" +

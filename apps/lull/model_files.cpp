@@ -56,8 +56,14 @@ ModelConfig diffusers_config(const json& config, const ModelOptions& options) tr
 } catch (const json::exception& error) { fail("model", "sample_size: expected whole numbers: ", error.what()); }
 
 void apply_to_images(const ModelOptions& options, ModelConfig& config) {
-    config.height = options.height.value_or(config.height);
-    config.width = options.width.value_or(config.width);
+    if (options.width) {
+        const int multiple = 1 << (config.unet.levels() - 1);
+        check_usage(*options.width % multiple == 0 && *options.height % multiple == 0, "--image-size", "expected multiples of ",
+                    multiple, " for this network of ", config.unet.levels(), " levels, got ",
+                    to_string(ImageSize{*options.width, *options.height}));
+        config.height = *options.height;
+        config.width = *options.width;
+    }
     config.black = options.black.value_or(config.black);
     config.white = options.white.value_or(config.white);
     check_usage(config.black < config.white, "--range-low", "expected less than the range's high end ", config.white, ", got ",
@@ -79,9 +85,12 @@ Model load_model(const fs::path& path, const ModelOptions& options) {
     const fs::path file = find_model(path), config_file = file.parent_path() / kDiffusersConfig;
     SafetensorsFile contents = load_safetensors(file);
     const bool own = contents.metadata.contains("config");
+    check_file(!contents.metadata.contains("training"), file, "is a training state; name the run's folder");
     check_file(own || fs::exists(config_file), file, "expected 'config' in the metadata, as lull writes it, or diffusers' ",
                kDiffusersConfig, " beside the file");
     const Checkpoint checkpoint = own ? as_checkpoint(file, std::move(contents)) : as_diffusers(file, std::move(contents));
+    check_file(own || !checkpoint.config.contains("training"), file,
+               "does not say what its model is, and the config.json beside it is a run's; name the run's folder");
     try {
         ModelConfig config = own ? own_config(checkpoint.config, options) : diffusers_config(checkpoint.config, options);
         apply_to_images(options, config);

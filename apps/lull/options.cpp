@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <sstream>
 
@@ -39,9 +40,18 @@ ValueCheck whole_number(std::int64_t least, std::int64_t most) {
     return [=](const std::string& text) {
         const auto value = parse<std::int64_t>(text);
         if (value && *value >= least && *value <= most) return std::string();
-        const std::string range = most < kNoLimit ? " from " + std::to_string(least) + " to " + std::to_string(most)
-                                                  : ", at least " + std::to_string(least);
+        const bool too_many =
+            !text.empty() && text.find_first_not_of("0123456789") == std::string::npos && (!value || *value > most);
+        const std::string range = most < kNoLimit || too_many ? " from " + std::to_string(least) + " to " + std::to_string(most)
+                                                              : ", at least " + std::to_string(least);
         return "expected a whole number" + range + ", got '" + text + "'";
+    };
+}
+
+ValueCheck seed_number() {
+    return [](const std::string& text) {
+        const std::string most = std::to_string(std::numeric_limits<std::uint64_t>::max());
+        return parse<std::uint64_t>(text) ? std::string() : "expected a whole number from 0 to " + most + ", got '" + text + "'";
     };
 }
 
@@ -67,8 +77,9 @@ ImageSize parse_image_size(std::string_view flag, const std::string& text) {
     const std::size_t x = text.find('x');
     const auto width = parse<std::int64_t>(text.substr(0, x));
     const auto height = x == std::string::npos ? width : parse<std::int64_t>(text.substr(x + 1));
-    check_usage(width && height && *width >= 1 && *width <= kMost && *height >= 1 && *height <= kMost, flag,
+    check_usage(width && height && *width >= 1 && *height >= 1, flag,
                 "expected pixels, such as 32, or width and height, such as 48x32, got '", text, "'");
+    check_usage(*width <= kMost && *height <= kMost, flag, "expected at most ", kMost, " pixels wide and high, got '", text, "'");
     return {*width, *height};
 }
 

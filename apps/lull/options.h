@@ -44,6 +44,7 @@ auto reading(std::string_view flag, F&& f) {
 using ValueCheck = std::function<std::string(const std::string&)>;
 inline constexpr std::int64_t kNoLimit = 1'000'000'000'000;
 ValueCheck whole_number(std::int64_t least, std::int64_t most = kNoLimit);
+ValueCheck seed_number();    // any of 64 bits
 ValueCheck number_at_least(double least);
 ValueCheck number_above(double bound);
 ValueCheck number_in(double least, double below);    // [least, below)

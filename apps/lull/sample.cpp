@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <array>
 #include <iostream>
 #include <memory>
 
@@ -69,8 +70,8 @@ void add_output_options(CLI::App& app, SampleText& text) {
         ->group(group);
     app.add_option(
            "--labels", s.labels,
-           "classes for a conditional model: one for all images or one for each, such as 3, 0-9,5 or sandal (default: all "
-           "in turn)")
+           "classes for a conditional model: one for all images or one for each, such as 3, 0-9,5 or sandal (default: the "
+           "seed modulo their number)")
         ->type_name("LIST")
         ->group(group);
     app.add_option("--batch", s.batch,
@@ -95,6 +96,22 @@ void add_output_options(CLI::App& app, SampleText& text) {
         ->group(group);
 }
 
+// Options that would be ignored in silence.
+void check_all_used(const CLI::App& sample, std::string_view sampler) {
+    constexpr std::array<std::array<std::string_view, 2>, 6> kOwners{{{"--eta", "ancestral"},
+                                                                      {"--order", "lms"},
+                                                                      {"--S-churn", "heun"},
+                                                                      {"--S-min", "heun"},
+                                                                      {"--S-max", "heun"},
+                                                                      {"--S-noise", "heun"}}};
+    const auto given = [&](std::string_view flag) { return sample.count(std::string(flag)) > 0; };
+    for (const auto& [flag, owner] : kOwners) {
+        check_usage(sampler == owner || !given(flag), flag, "does nothing with --sampler ", sampler, ", only with ", owner);
+        const bool needs_churn = owner == "heun" && flag != "--S-churn";
+        check_usage(!needs_churn || !given(flag) || given("--S-churn"), flag, "does nothing without --S-churn");
+    }
+}
+
 }    // namespace
 
 void add_sample_command(CLI::App& app) {
@@ -111,7 +128,8 @@ void add_sample_command(CLI::App& app) {
     add_sampler_options(sample, *text);
     add_output_options(sample, *text);
     add_machine_options(sample, text->settings.machine);
-    sample.final_callback([text] {
+    sample.final_callback([text, &sample] {
+        check_all_used(sample, text->sampler);
         for (const auto& picture : sample_model(text->parsed())) std::cout << picture.string() << '\n';
     });
 }

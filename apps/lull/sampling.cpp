@@ -70,7 +70,7 @@ class Drawing {
 Drawing::Drawing(const SampleSettings& settings, const Model& model)
     : settings_(settings),
       model_(model),
-      list_{settings.seeds, labels_for(model, settings.labels, std::ssize(settings.seeds))},
+      list_{settings.seeds, labels_for(model, settings.labels, settings.seeds)},
       text_(describe(settings.plan, list_)) {
     const Shape image = model.config.image();
     batch_ = std::min(list_.size(), settings.batch > 0 ? settings.batch : default_batch(image));

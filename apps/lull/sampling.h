@@ -16,7 +16,7 @@ struct SampleSettings {
     std::filesystem::path model;    // a run's folder, a checkpoint or a diffusers folder
     ModelOptions model_options;
     std::vector<std::uint64_t> seeds;
-    std::string labels;    // of a conditional model: one for all images, or one for each; empty: its classes in turn
+    std::string labels;    // of a conditional model: one for all images, or one for each; empty: seed modulo classes
     SamplingPlan plan;
     std::int64_t batch = 0;          // 0: default_batch
     std::filesystem::path outdir;    // of the pictures; empty: beside the weights

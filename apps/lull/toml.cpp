@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -17,7 +18,9 @@ constexpr std::string_view kKeyLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL
 
 class Reader {
   public:
-    Reader(const std::filesystem::path& path, std::string text) : path_(path), text_(std::move(text)) {}
+    Reader(const std::filesystem::path& path, std::string text) : path_(path), text_(std::move(text)) {
+        if (text_.starts_with("\xef\xbb\xbf")) position_ = 3;    // the byte order mark of Windows' editors
+    }
 
     std::vector<TomlEntry> entries() {
         std::vector<TomlEntry> all;
@@ -118,12 +121,33 @@ class Reader {
         return all;
     }
 
-    char escaped() {
+    std::string escaped() {
         constexpr std::string_view kLetters = "bfnrt\"\\", kMeant = "\b\f\n\r\t\"\\";
-        const std::size_t letter = kLetters.find(position_ + 1 < text_.size() ? text_[position_ + 1] : '\0');
+        const char which = position_ + 1 < text_.size() ? text_[position_ + 1] : '\0';
+        if (which == 'u' || which == 'U') return code_point(which == 'u' ? 4 : 8);
+        const std::size_t letter = kLetters.find(which);
         expect(letter != kLetters.npos, "unknown letter after '\\'; in a 'string' with single quotes, '\\' is itself");
         position_ += 2;
-        return kMeant[letter];
+        return std::string(1, kMeant[letter]);
+    }
+
+    // \u00e9 or \U0001f600, as UTF-8.
+    std::string code_point(std::size_t digits) {
+        const char* const begin = text_.data() + position_ + 2;
+        const char* const end = begin + std::min(digits, text_.size() - position_ - 2);
+        std::uint32_t code = 0;
+        const auto [rest, error] = std::from_chars(begin, end, code, 16);
+        const bool whole = error == std::errc() && rest == begin + digits;
+        const bool surrogate = code >= 0xd800 && code < 0xe000;
+        expect(
+            whole && code > 0 && code <= 0x10ffff && !surrogate,
+            "expected the number of a letter after '\\" + std::string(digits == 4 ? "u': 4" : "U': 8") + " hexadecimal digits");
+        position_ += 2 + digits;
+        const auto continued = [code](int shift) { return static_cast<char>(0x80 | (code >> shift & 0x3f)); };
+        if (code < 0x80) return {static_cast<char>(code)};
+        if (code < 0x800) return {static_cast<char>(0xc0 | code >> 6), continued(0)};
+        if (code < 0x10000) return {static_cast<char>(0xe0 | code >> 12), continued(6), continued(0)};
+        return {static_cast<char>(0xf0 | code >> 18), continued(12), continued(6), continued(0)};
     }
 
     const std::filesystem::path& path_;

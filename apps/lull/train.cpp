@@ -114,7 +114,7 @@ void add_run_options(CLI::App& app, TrainSettings& s) {
     const std::string group = kRunGroup;
     app.add_option("--seed", s.seed, "of weights, order and noise")
         ->type_name("N")
-        ->check(whole_number(0))
+        ->check(seed_number())
         ->capture_default_str()
         ->group(group);
     app.add_option("--sample-every", s.sample_every,

@@ -26,7 +26,8 @@ std::uint64_t size_of_file(const std::filesystem::path& path) {
 }
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), file_(nullptr, std::fclose) {
-    check_file(!std::filesystem::is_directory(path_), path_, "is a folder");
+    std::error_code ignored;    // what cannot be looked at cannot be written either
+    check_file(!std::filesystem::is_directory(path_, ignored), path_, "is a folder");
     // O_EXCL: never over a file that another process is writing. Unlike mkstemp's, the mode follows the umask.
     int descriptor = -1;
     for (int number = 0; descriptor < 0; ++number) {

@@ -47,8 +47,8 @@ ImageDataset fashion_mnist(Split split, const Path& folder, int size) {
     const Path where = folder_or_default(folder), images_path = images_of(where, split), labels_path = labels_of(where, split);
     const Tensor images = load(images_path), labels = load(labels_path);
     check_file(images.rank() == 3 && images.size(0) > 0, images_path, "expected images (N, H, W), got ", images.shape());
-    check_file(labels.shape() == Shape{images.size(0)}, labels_path, "expected ", images.size(0), " labels, got ",
-               labels.shape());
+    check_file(labels.rank() == 1, labels_path, "expected labels (N), got ", labels.shape());
+    check_file(labels.size(0) == images.size(0), labels_path, "expected ", images.size(0), " labels, got ", labels.size(0));
     const ImageDataset data{.name = split == Split::train ? "Fashion-MNIST" : "Fashion-MNIST test set",
                             .pixels = images.reshape({images.size(0), images.size(1), images.size(2), 1}),
                             .labels = labels.to(DType::i32),

@@ -42,14 +42,15 @@ bool begins_as_fashion_mnist(const Tensor& labels) {
 ImageDataset idx_images(const Path& images_path, const Path& labels_path) {
     Tensor images = load_idx(images_path);
     if (images.rank() == 3) images = images.reshape({images.size(0), images.size(1), images.size(2), 1});
-    check_file(images.rank() == 4 && images.elements() > 0 && (images.size(3) == 1 || images.size(3) == 3), images_path,
+    check_file(images.rank() < 3 || images.elements() > 0, images_path, "has no images: ", images.shape());
+    check_file(images.rank() == 4 && (images.size(3) == 1 || images.size(3) == 3), images_path,
                "expected images (N, H, W) or (N, H, W, 1 or 3), got ", images.shape());
     const Path folder = std::filesystem::absolute(images_path).parent_path();
     ImageDataset data{.name = folder.filename().string(), .pixels = images};
     if (labels_path.empty()) return data;
     const Tensor labels = load_idx(labels_path);
-    check_file(labels.shape() == Shape{images.size(0)}, labels_path, "expected ", images.size(0), " labels, got ",
-               labels.shape());
+    check_file(labels.rank() == 1, labels_path, "expected labels (N), got ", labels.shape());
+    check_file(labels.size(0) == images.size(0), labels_path, "expected ", images.size(0), " labels, got ", labels.size(0));
     data.labels = labels.to(DType::i32);
     if (begins_as_fashion_mnist(labels)) {
         data.name = "Fashion-MNIST";

@@ -49,7 +49,8 @@ ImageCache::ImageCache(const fs::path& folder, const std::string& name, const st
     : path_(folder / (name + "-" + hash_of(source) + ".safetensors")), state_(source + state) {}
 
 std::optional<DecodedPictures> ImageCache::load() const {
-    if (!fs::exists(path_)) return std::nullopt;
+    std::error_code unreadable;
+    if (!fs::exists(path_, unreadable)) return std::nullopt;
     try {
         const SafetensorsFile file = load_safetensors(path_);
         const std::string& description = file.metadata.at("pictures");
@@ -60,7 +61,7 @@ std::optional<DecodedPictures> ImageCache::load() const {
                                  about.at("notes")};
         if (file.tensors.contains("labels")) pictures.data.labels = file.tensors.at("labels");
         return is_sound(pictures.data) ? std::optional(pictures) : std::nullopt;
-    } catch (const std::exception&) { return std::nullopt; }    // damaged: as good as none
+    } catch (const std::exception&) { return std::nullopt; }    // damaged, or another user's: as good as none
 }
 
 void ImageCache::save(const DecodedPictures& pictures) const {
@@ -68,7 +69,8 @@ void ImageCache::save(const DecodedPictures& pictures) const {
     fs::create_directories(path_.parent_path(), error);
     check_file(!error, path_.parent_path(), "cannot make this folder: ", error.message());
     const json about = {{"name", pictures.data.name}, {"classes", pictures.data.classes}, {"notes", pictures.notes}};
-    SafetensorsFile file{{{"pixels", pictures.data.pixels}, {"state", as_bytes(state_)}}, {{"pictures", about.dump()}}};
+    SafetensorsFile file{{{"pixels", pictures.data.pixels}, {"state", as_bytes(state_)}},
+                         {{"pictures", about.dump(-1, ' ', false, json::error_handler_t::replace)}}};
     if (pictures.data.labels.defined()) file.tensors["labels"] = pictures.data.labels;
     file.metadata["crc32"] = checksum(file.metadata.at("pictures"), file.tensors);
     save_safetensors(path_, file);

@@ -69,6 +69,12 @@ ImageDataset load_images(const fs::path& path, const LoadOptions& options) try {
     return fs::is_directory(path) ? from_folder(path, options) : from_file(path, options);
 } catch (const fs::filesystem_error& error) { fail_file(error.path1(), "cannot be read: ", error.code().message()); }
 
+bool has_part(const fs::path& path, Split split) try {
+    if (path.empty() || !fs::exists(path) || has_cifar10(path)) return true;
+    if (!fs::is_directory(path)) return false;
+    return find_idx_images(path, split).has_value();
+} catch (const fs::filesystem_error&) { return true; }
+
 fs::path default_image_cache() {
     const char *const cache = std::getenv("XDG_CACHE_HOME"), *const home = std::getenv("HOME");
     if (cache && *cache == '/') return fs::path(cache) / "lull";    // the standard ignores relative ones

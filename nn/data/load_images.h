@@ -15,6 +15,10 @@ namespace lull {
 // Throws Error when there is nothing of the kind (it says what was looked for), or a file is missing, damaged or truncated.
 ImageDataset load_images(const std::filesystem::path& path, const LoadOptions& options = {});
 
+// Whether LoadOptions::split means anything here: pictures and single files have no parts, and a folder may have one alone.
+// True where load_images will say what else is wrong.
+bool has_part(const std::filesystem::path& path, Split split);
+
 // Where decoded pictures are kept unless one says otherwise: $XDG_CACHE_HOME/lull, or ~/.cache/lull; empty without a home.
 std::filesystem::path default_image_cache();
 

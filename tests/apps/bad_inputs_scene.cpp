@@ -65,6 +65,7 @@ void make_settings(const fs::path& folder) {
         {"open.toml", "preset = \"s16\n"},
         {"bare.toml", "preset = s16\n"},
         {"both.toml", "steps = 10\nminutes = 1\n"},
+        {"stop.toml", "stop_after = 10\n"},
         {"flag.toml", "xflip = 1\n"},
         {"settings.json", "{\"steps\": 10}\n"},
     };

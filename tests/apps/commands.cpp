@@ -249,3 +249,14 @@ TEST_CASE("of an option that is given twice, the last counts") {
     // Resolved, not "as measured".
     CHECK(config.at("training").at("sigma_data") == config.at("data").at("std"));
 }
+
+TEST_CASE("an image of a conditional model is the same whichever images are drawn beside it") {
+    const Workshop shop;
+    REQUIRE(shop.train("run", {"--steps", "2", "--sample-count", "0", "--conditional"}).status == 0);
+    const auto seven = [&](const char* seeds, std::int64_t place) {
+        return shop.images("run", {"--seeds", seeds}).slice(0, place, place + 1).contiguous().values();
+    };
+    CHECK(seven("7", 0) == seven("0-9", 7));
+    CHECK(seven("7", 0) == seven("12,7", 1));
+    CHECK(seven("17", 0) != seven("7", 0));
+}

@@ -86,3 +86,8 @@ TEST_CASE("data options: a data set's name becomes a part of file names") {
     CHECK(name("été") == "t");
     CHECK(name("...") == "data");
 }
+
+TEST_CASE("a path that is not UTF-8 is refused, as a run's files cannot say it") {
+    CHECK(error_of([] { to_json(DataOptions{.path = "/caf\xe9", .load = {}}); }) ==
+          "/caf\xe9: has a path that is not UTF-8; rename the folder");
+}

@@ -52,6 +52,8 @@ TEST_CASE("settings are read as flags take them") {
     CHECK(entries[4].line == 7);
     CHECK(entries.back().line == 13);
     CHECK(read("").empty());
+    CHECK(read("\xef\xbb\xbfsteps = 3").front().key == "steps");    // a byte order mark
+    CHECK(read("data = \"caf\\u00e9 \\u2192 \\U0001F600\\u0041\"").front().value == "café → 😀A");
     CHECK(read("\n# nothing\n").empty());
 }
 
@@ -69,6 +71,9 @@ TEST_CASE("what is no TOML, or more of it than settings need, is refused with it
         {"preset = \"s16", "line 1: expected \" at the string's end"},
         {"preset = 's16\nbatch = 3", "line 1: expected ' at the string's end"},
         {"data = \"C:\\data\"", "line 1: unknown letter after '\\'; in a 'string' with single quotes, '\\' is itself"},
+        {"data = \"\\u12\"", "line 1: expected the number of a letter after '\\u': 4 hexadecimal digits"},
+        {"data = \"\\ud800\"", "line 1: expected the number of a letter after '\\u': 4 hexadecimal digits"},
+        {"data = \"\\U00110000\"", "line 1: expected the number of a letter after '\\U': 8 hexadecimal digits"},
         {"data = \"\"\"x\"\"\"", "line 1: strings of several lines are not used here"},
         {"[train]\nsteps = 3", "line 1: " + tables},
         {"steps = 3\n[[runs]]", "line 2: " + tables},

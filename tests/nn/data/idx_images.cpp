@@ -41,7 +41,7 @@ TEST_CASE("idx images: files that do not go together are refused") {
     CHECK(error_of([&] { idx_images(folder / "l", {}); }) ==
           (folder / "l").string() + ": expected images (N, H, W) or (N, H, W, 1 or 3), got (2,)");
     CHECK(error_of([&] { idx_images(folder / "i", folder / "short"); }) ==
-          (folder / "short").string() + ": expected 2 labels, got (1,)");
+          (folder / "short").string() + ": expected 2 labels, got 1");
     CHECK(error_of([&] { idx_images(folder / "i", folder / "none"); }) == (folder / "none").string() + ": no such file");
 }
 
