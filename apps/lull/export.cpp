@@ -41,6 +41,12 @@ void add_export_command(CLI::App& app) {
         ->option_text(" ")
         ->required();
     add_model_options(command, settings->options);
+    command.get_option("--image-size")
+        ->description("32, or width and height as 48x32: sample_size in config.json (default: the model's own)");
+    command.get_option("--range-low")
+        ->description("the value that lull shows black when it draws from DIR (default: the data's)");
+    command.get_option("--range-high")
+        ->description("the value that lull shows white when it draws from DIR (default: the data's)");
     command.final_callback([settings] {
         export_model(*settings);
         std::cout << settings->folder.string() << '\n';

@@ -136,6 +136,12 @@ void add_inspect_command(CLI::App& app) {
     command.add_flag("--json", settings->as_json, "print everything as JSON, tensors' shapes in PyTorch's order")
         ->group("Format");
     add_model_options(command, settings->options);
+    command.get_option("--image-size")
+        ->description("say it with this size, as lull sample would draw (default: the model's own)");
+    command.get_option("--range-low")
+        ->description("say it with this value for black, as lull sample would (default: the data's)");
+    command.get_option("--range-high")
+        ->description("say it with this value for white, as lull sample would (default: the data's)");
     command.final_callback([settings] { inspect(*settings); });
 }
 

@@ -1,6 +1,8 @@
 #include "engine/io/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,14 +27,39 @@ std::uint64_t size_of_file(const std::filesystem::path& path) {
     return bytes;
 }
 
+namespace {
+
+// Takes away what a killed process has left: nobody holds its lock.
+void remove_if_abandoned(const std::filesystem::path& temporary) {
+    const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (descriptor < 0) return;
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) ::unlink(temporary.c_str());
+    ::close(descriptor);
+}
+
+// A new file, locked as long as it is open; -1 and errno when there cannot be one.
+int create_locked(const std::filesystem::path& temporary) {
+    for (;;) {
+        // O_EXCL: never over a file that another process is writing. Unlike mkstemp's, the mode follows the umask.
+        const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (descriptor < 0) return -1;
+        struct stat status {};
+        const bool locked = ::flock(descriptor, LOCK_EX) == 0;    // some file systems have no locks: then nothing is abandoned
+        if (!locked || ::fstat(descriptor, &status) != 0 || status.st_nlink > 0) return descriptor;
+        ::close(descriptor);    // another process took it for abandoned before it was locked
+    }
+}
+
+}    // namespace
+
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), file_(nullptr, std::fclose) {
     std::error_code ignored;    // what cannot be looked at cannot be written either
     check_file(!std::filesystem::is_directory(path_, ignored), path_, "is a folder");
-    // O_EXCL: never over a file that another process is writing. Unlike mkstemp's, the mode follows the umask.
     int descriptor = -1;
     for (int number = 0; descriptor < 0; ++number) {
         temporary_ = path_.string() + ".tmp" + std::to_string(number);
-        descriptor = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        remove_if_abandoned(temporary_);
+        descriptor = create_locked(temporary_);
         if (descriptor < 0 && errno != EEXIST) fail_write();
     }
     file_.reset(::fdopen(descriptor, "wb"));
@@ -55,9 +82,9 @@ void AtomicFile::write(const void* bytes, std::size_t count) {
 
 void AtomicFile::commit() {
     if (std::fflush(file_.get()) != 0 || ::fsync(::fileno(file_.get())) != 0) fail_write();
-    if (std::fclose(file_.release()) != 0) fail_write();
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_write();
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_write();    // under the lock, which closing ends
     committed_ = true;
+    file_.reset();
     // The rename itself is on the disk once the folder is; a file system that cannot sync a folder loses only that.
     const std::filesystem::path folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
     const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
