@@ -14,9 +14,9 @@ constexpr const char* kExamples =
     "  lull denoise runs/ten    # four images, from hardly any noise to hardly anything else\n"
     "  lull denoise runs/ten --index 10-15 --split test    # images that it was not trained on\n"
     "  lull denoise runs/ten --input x.safetensors --sigma 80 --save d.safetensors\n"
-    "The table has, over all values of D(x; sigma) - true: rmse, the root of their mean square, and weighted, the mean square\n"
-    "times EDM's weight, which is the loss that training lowers: about 1 for a network that has learnt nothing.\n"
-    "The picture shows the first 8 images at most, and scales noisy ones down to the data's contrast, to be seen.\n"
+    "The table has the errors of D(x; sigma): rmse, the root of their mean square, and weighted, the mean\n"
+    "square times EDM's weight, which is the loss of training: about 1 before a network has learnt anything.\n"
+    "The picture shows the first 8 images at most, noisy ones scaled down to the data's contrast.\n"
     "The file of --save has all images at the first noise level, then all at the next.";
 
 // What comes as text and becomes something else.

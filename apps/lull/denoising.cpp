@@ -93,7 +93,7 @@ Question read_data(const DenoiseSettings& s, const Model& model) {
         index.push_back(static_cast<std::int64_t>(i));
     }
     const Batch batch = data.gather(index);
-    std::vector<std::int32_t> labels = labels_for(model, s.labels, s.index);
+    std::vector<std::int32_t> labels = labels_for(model, s.labels, wanted);
     if (s.labels.empty() && !labels.empty() && batch.labels.defined())
         labels.assign(batch.labels.data<std::int32_t>(), batch.labels.data<std::int32_t>() + batch.labels.elements());
     return {.labels = labels,

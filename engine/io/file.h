@@ -37,7 +37,8 @@ std::uint64_t size_of_file(const std::filesystem::path& path);
 
 // A file that appears under its name complete or not at all, even if the machine stops half-way: bytes go to a temporary
 // file in the same folder, and commit() flushes them to the disk and renames it. Destroyed without a commit, the
-// temporary is removed, and whatever stood under the name still stands. All errors are lull::Error with the path.
+// temporary is removed, and whatever stood under the name still stands; what a killed process left is removed when the same
+// name is written again. All errors are lull::Error with the path.
 class AtomicFile {
   public:
     explicit AtomicFile(std::filesystem::path path);

@@ -220,7 +220,7 @@ TEST_CASE("what is wrong in a settings file is said with its name and its key") 
     const std::vector<std::array<std::string, 2>> cases{
         {"stpes = 3", "unknown key 'stpes'; did you mean 'steps'?"},
         {"sample_evry = 3", "unknown key 'sample_evry'; did you mean 'sample-every'?"},
-        {"resume = 'x'", "unknown key 'resume'"},
+        {"resume = 'x'", "'resume' can only be a flag: --resume"},
         {"steps = 0", "steps: expected a whole number, at least 1, got '0'"},
         {"steps = 'many'", "steps: expected a whole number, at least 1, got 'many'"},
         {"steps = [1, 2]", "steps: expected a whole number, at least 1, got '1,2'"},

@@ -43,7 +43,7 @@ TEST_CASE("data options: flags say what is read and how") {
     CHECK(run({"train", "--fit", "strech"}).err ==
           "lull: --fit: unknown way to fit 'strech'; did you mean 'stretch'? (crop, pad, stretch)\n");
     CHECK(run({"train", "--split", "tset"}).err == "lull: --split: unknown part 'tset'; did you mean 'test'? (train, test)\n");
-    for (const std::string size : {"", "0", "32x", "x32", "32x0", "3 2", "-8", "32x32x3", "1000000"})
+    for (const std::string size : {"", "0", "32x", "x32", "32x0", "3 2", "-8", "32x32x3"})
         CHECK(error_of([&] {
                   parsed({"--size", size});
               }) == "--size: expected pixels, such as 32, or width and height, such as 48x32, got '" + size + "'");

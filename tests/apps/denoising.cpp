@@ -222,7 +222,7 @@ TEST_CASE("what denoise cannot do is said in one line, and nothing is written") 
     };
     const std::vector<Case> cases{
         {{model, "--sigma", "0"}, 2, "--sigma: expected numbers above 0 such as 0.02,0.3,1, got '0'"},
-        {{model, "--sigma", ""}, 2, "--sigma: expected numbers above 0 such as 0.02,0.3,1, got ''"},
+        {{model, "--sigma", ""}, 2, "--sigma: expected a value, got nothing"},
         {{model, "--sigma", "1,-2"}, 2, "--sigma: expected numbers above 0 such as 0.02,0.3,1, got '1,-2'"},
         {{model, "--sigma", "inf"}, 2, "--sigma: expected numbers above 0 such as 0.02,0.3,1, got 'inf'"},
         {{model, "--index", "40"}, 2, "--index: expected numbers of images below 40, got 40"},
