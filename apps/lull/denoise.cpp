@@ -15,7 +15,7 @@ constexpr const char* kExamples =
     "  lull denoise runs/ten --index 10-15 --split test    # images that it was not trained on\n"
     "  lull denoise runs/ten --input x.safetensors --sigma 80 --save d.safetensors\n"
     "The table has the errors of D(x; sigma): rmse, the root of their mean square, and weighted, the mean\n"
-    "square times EDM's weight, which is the loss of training: about 1 before a network has learnt anything.\n"
+    "square times EDM's weight, which is the loss of training: about 1 before anything is learnt.\n"
     "The picture shows the first 8 images at most, noisy ones scaled down to the data's contrast.\n"
     "The file of --save has all images at the first noise level, then all at the next.";
 

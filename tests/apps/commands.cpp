@@ -122,10 +122,10 @@ TEST_CASE("what is wrong with a command line is said in one line, with exit stat
         {{"sample"}, "expected lull sample MODEL [OPTIONS]"},
         {{"sample", "x", "--sampler", "huen"},
          "--sampler: unknown sampler 'huen'; did you mean 'heun'? (euler, ancestral, heun, lms)"},
-        {{"sample", "x", "--seeds", ""}, "--seeds: expected numbers and ranges such as 0-63 or 0-7,12, got ''"},
+        {{"sample", "x", "--seeds", ""}, "--seeds: expected a value, got nothing"},
         {{"sample", "x", "--sigma-min", "90"}, "--sigma-min: expected less than --sigma-max 80, got 90"},
         {{"sample", "x", "--order", "5"}, "--order: expected a whole number from 1 to 4, got '5'"},
-        {{"sample", "x", "--S-min", "2", "--S-max", "1"}, "--S-min: expected at most --S-max 1, got 2"},
+        {{"sample", "x", "--S-churn", "1", "--S-min", "2", "--S-max", "1"}, "--S-min: expected at most --S-max 1, got 2"},
     };
     for (const Case& c : cases) {
         const Result result = run(c.arguments);
