@@ -124,21 +124,3 @@ TEST_CASE("the trajectory is a second picture beside the first, and leaves the i
     CHECK(same_bits(read_png(picture).pixels, read_png(folder / "samples-heun-3-seeds-0-9.png").pixels));
     CHECK(read_png(film).text.at("Images") == "the first 8 of the seeds");
 }
-
-TEST_CASE("what a killed process left of a file is removed when it is written again, what another writes is not") {
-    const TemporaryFolder folder;
-    write_bytes(folder / "x.tmp0", "half of it");
-    {
-        AtomicFile first(folder / "x"), second(folder / "x");
-        CHECK(read_bytes(folder / "x.tmp0").empty());
-        CHECK(std::filesystem::exists(folder / "x.tmp1"));
-        first.write("1", 1);
-        first.commit();
-        CHECK(read_bytes(folder / "x") == "1");
-        second.write("2", 1);
-        second.commit();
-    }
-    CHECK(read_bytes(folder / "x") == "2");
-    CHECK_FALSE(std::filesystem::exists(folder / "x.tmp0"));
-    CHECK_FALSE(std::filesystem::exists(folder / "x.tmp1"));
-}

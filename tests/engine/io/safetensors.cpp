@@ -174,7 +174,25 @@ TEST_CASE("safetensors: a save replaces the file under its name") {
     write_bytes(folder / "x.tmp0", "left by a process that was killed");
     save_safetensors(path, {.tensors = {{"t", scalar(5)}}, .metadata = {}});
     CHECK(load_safetensors(path).tensors.at("t").item() == 5);
-    CHECK(folder.files() == 2);
+    CHECK(folder.files() == 1);
+}
+
+TEST_CASE("what a killed process left of a file is removed when it is written again, what another writes is not") {
+    const TemporaryFolder folder;
+    write_bytes(folder / "x.tmp0", "half of it");
+    {
+        AtomicFile first(folder / "x"), second(folder / "x");
+        CHECK(read_bytes(folder / "x.tmp0").empty());
+        CHECK(std::filesystem::exists(folder / "x.tmp1"));
+        first.write("1", 1);
+        first.commit();
+        CHECK(read_bytes(folder / "x") == "1");
+        second.write("2", 1);
+        second.commit();
+    }
+    CHECK(read_bytes(folder / "x") == "2");
+    CHECK_FALSE(std::filesystem::exists(folder / "x.tmp0"));
+    CHECK_FALSE(std::filesystem::exists(folder / "x.tmp1"));
 }
 
 TEST_CASE("safetensors: a file written in pieces is the file written at once") {
