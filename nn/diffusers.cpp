@@ -97,10 +97,7 @@ void write_diffusers(const fs::path& folder, const UNet& unet, std::int64_t heig
     AtomicFolder out(folder);
     json config = to_json(unet.config);
     config["sample_size"] = height == 0 ? json() : height == width ? json(height) : json({height, width});
-    const std::string text = config.dump(2) + '\n';
-    AtomicFile file(out / kDiffusersConfig);
-    file.write(text.data(), text.size());
-    file.commit();
+    write_file(out / kDiffusersConfig, config.dump(2) + '\n');
     save_weights(out / kDiffusersWeights, parameters_of(unet), description);
     out.commit();
 }

@@ -120,6 +120,14 @@ void check_flags(CLI::App& app) {
 
 }    // namespace
 
+void add_scale_option(CLI::App& app, int& scale, const std::string& group) {
+    app.add_option("--scale", scale, "size of an image's pixel in the picture")
+        ->type_name("N")
+        ->check(whole_number(1, 64))
+        ->capture_default_str()
+        ->group(group);
+}
+
 void add_machine_options(CLI::App& app, MachineOptions& options) {
     const std::string group = kMachineGroup;
     app.add_option("--threads", options.threads, "threads; the results are the same for any number (default: all processors)")

@@ -26,6 +26,8 @@ void add_manual_commands(CLI::App& app);    // help, completion, man; after the 
 void use_manual_help(CLI::App& app);
 
 inline constexpr const char* kMachineGroup = "Machine";
+// --scale, of every subcommand that draws pictures of images.
+void add_scale_option(CLI::App& app, int& scale, const std::string& group);
 // --threads, --device, --quiet, --config, of every subcommand.
 void add_machine_options(CLI::App& app, MachineOptions& options);
 

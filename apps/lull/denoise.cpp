@@ -77,11 +77,7 @@ void add_output_options(CLI::App& app, DenoiseText& text) {
     app.add_option("--save", s.save, "also write the safetensors file with x and denoised, (N, C, H, W) f32, and sigma, (N) f64")
         ->type_name("FILE")
         ->group(group);
-    app.add_option("--scale", s.scale, "size of an image's pixel in the picture")
-        ->type_name("N")
-        ->check(whole_number(1, 64))
-        ->capture_default_str()
-        ->group(group);
+    add_scale_option(app, s.scale, group);
 }
 
 }    // namespace
@@ -90,9 +86,7 @@ void add_denoise_command(CLI::App& app) {
     const auto text = std::make_shared<DenoiseText>();
     CLI::App& denoise = *app.add_subcommand("denoise", "Show what a model makes of noisy images in one step, D(x; sigma)");
     denoise.footer(kExamples);
-    denoise.add_option("MODEL", text->settings.model, "a run's folder, a checkpoint, or a diffusers folder")
-        ->option_text(" ")
-        ->required();
+    add_model_argument(denoise, text->settings.model);
     denoise.add_option("--sigma", text->sigmas, "noise levels, in units of the data's range")
         ->type_name("LIST")
         ->capture_default_str()

@@ -34,9 +34,7 @@ void add_export_command(CLI::App& app) {
     const auto settings = std::make_shared<ExportSettings>();
     CLI::App& command = *app.add_subcommand("export", "Write a model as a folder that diffusers loads");
     command.footer(kExamples);
-    command.add_option("MODEL", settings->model, "a run's folder, a checkpoint, or a diffusers folder")
-        ->option_text(" ")
-        ->required();
+    add_model_argument(command, settings->model);
     command.add_option("DIR", settings->folder, "the folder to make; never one that has something in it")
         ->option_text(" ")
         ->required();

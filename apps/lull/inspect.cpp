@@ -129,9 +129,7 @@ void add_inspect_command(CLI::App& app) {
     const auto settings = std::make_shared<InspectSettings>();
     CLI::App& command = *app.add_subcommand("inspect", "Say what a model is: settings, training, parameters");
     command.footer(kExamples);
-    command.add_option("MODEL", settings->model, "a run's folder, a checkpoint, or a diffusers folder")
-        ->option_text(" ")
-        ->required();
+    add_model_argument(command, settings->model);
     command.add_flag("--hash", settings->only_hash, "print only the SHA-256 of the weights")->group("Format");
     command.add_flag("--json", settings->as_json, "print everything as JSON, tensors' shapes in PyTorch's order")
         ->group("Format");

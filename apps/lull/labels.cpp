@@ -72,6 +72,14 @@ std::vector<std::int32_t> parse_labels(std::string_view text, std::int64_t image
     return labels;
 }
 
+std::vector<std::int32_t> classes_in_turn(std::span<const std::uint64_t> seeds, int classes) {
+    std::vector<std::int32_t> labels;
+    if (classes == 0) return labels;
+    for (const std::uint64_t seed : seeds)
+        labels.push_back(static_cast<std::int32_t>(seed % static_cast<std::uint64_t>(classes)));
+    return labels;
+}
+
 std::vector<std::int32_t> labels_for(const Model& model, const std::string& text, std::span<const std::uint64_t> seeds) {
     const UNetConfig& unet = model.config.unet;
     check_usage(unet.class_embed != ClassEmbedType::none || text.empty(), "--labels", "this model knows no classes");
@@ -84,10 +92,7 @@ std::vector<std::int32_t> labels_for(const Model& model, const std::string& text
         const std::int64_t classes = any_number ? std::numeric_limits<std::int32_t>::max() : unet.classes;
         return reading("--labels", [&] { return parse_labels(text, std::ssize(seeds), classes, class_names(model)); });
     }
-    std::vector<std::int32_t> labels;
-    for (const std::uint64_t seed : seeds)
-        labels.push_back(static_cast<std::int32_t>(seed % static_cast<std::uint64_t>(unet.classes)));
-    return labels;
+    return classes_in_turn(seeds, unet.classes);
 }
 
 std::string format_labels(std::span<const std::int32_t> labels) {

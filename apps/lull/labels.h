@@ -16,9 +16,11 @@ struct Model;    // apps/lull/model.h
 std::vector<std::int32_t> parse_labels(std::string_view text, std::int64_t images, std::int64_t classes,
                                        std::span<const std::string> names = {});
 
-// The classes of the images of these seeds (or numbers in a data set): as the text says or, if it is empty, the seed modulo
-// the number of classes, so that an image depends on its own seed alone; none for a model without classes. Throws UsageError,
-// naming --labels, when the text does not go with the model or parse_labels throws.
+// The seed modulo the number of classes, so that an image depends on its own seed alone; none where there are no classes.
+std::vector<std::int32_t> classes_in_turn(std::span<const std::uint64_t> seeds, int classes);
+
+// The classes of the images of these seeds (or numbers in a data set): as the text says or, if it is empty, in turn; none for
+// a model without classes. Throws UsageError, naming --labels, when the text does not go with the model or parse_labels throws.
 std::vector<std::int32_t> labels_for(const Model& model, const std::string& text, std::span<const std::uint64_t> seeds);
 
 // The inverse of parse_labels: as short as ranges make it, and one number where all are the same.

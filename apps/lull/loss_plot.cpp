@@ -56,6 +56,7 @@ class Panel {
     void area(const Part& part);
 
   private:
+    void loss_tick(double loss, bool with_number);
     double x(double value) const { return kLeft + (kWidth - kLeft - kRight) * (value - x_low_) / (x_high_ - x_low_); }
     double bottom() const { return top_ + kHeight - kBottom; }
     double y(double loss) const {
@@ -69,18 +70,24 @@ class Panel {
 };
 
 void Panel::loss_axis() {
-    for (double power = std::pow(10, std::floor(std::log10(low_))); power <= high_; power *= 10) {
-        for (const double factor : {1.0, 2.0, 3.0, 5.0, 7.0}) {
-            const double value = factor * power;
-            if (value < low_ || value > high_) continue;
-            canvas_.line(kLeft, y(value), kWidth - kRight, y(value), 1, kRule);
-            // Over more than two decades only 1, 2 and 5 have room for a number.
-            if (high_ / low_ > 100 && (factor == 3 || factor == 7)) continue;
-            const std::string label = short_number(value);
-            canvas_.text(kLeft - 10 - Canvas::text_width(label, kScale),
-                         static_cast<int>(y(value)) - Canvas::text_height(kScale) / 2, label, kInk, kScale);
-        }
+    if (high_ / low_ < 2) {    // too little for two of the round numbers below
+        const double distance = tick_distance(high_ - low_);
+        for (double i = std::ceil(low_ / distance); i * distance <= high_; ++i) loss_tick(i * distance, true);
+        return;
     }
+    for (double power = std::pow(10, std::floor(std::log10(low_))); power <= high_; power *= 10)
+        for (const double factor : {1.0, 2.0, 3.0, 5.0, 7.0})
+            if (const double value = factor * power; value >= low_ && value <= high_)
+                // Over more than two decades only 1, 2 and 5 have room for a number.
+                loss_tick(value, high_ / low_ <= 100 || (factor != 3 && factor != 7));
+}
+
+void Panel::loss_tick(double loss, bool with_number) {
+    canvas_.line(kLeft, y(loss), kWidth - kRight, y(loss), 1, kRule);
+    if (!with_number) return;
+    const std::string label = short_number(loss);
+    canvas_.text(kLeft - 10 - Canvas::text_width(label, kScale), static_cast<int>(y(loss)) - Canvas::text_height(kScale) / 2,
+                 label, kInk, kScale);
 }
 
 void Panel::tick(double at, const std::string& label) {
@@ -138,7 +145,8 @@ void draw_by_step(Canvas& canvas, std::span<const double> losses) {
     panel.x_axis("step");
     panel.curve(points_by_step(losses), 1, kFaint);
     panel.curve(points_by_step(means), 2.5, kStrong);
-    panel.title("loss, mean of " + std::to_string(smoothing_window(losses.size())) + " steps", "", short_number(means.back()));
+    panel.title("loss, mean of up to " + std::to_string(smoothing_window(losses.size())) + " steps", "",
+                short_number(means.back()));
 }
 
 // The records of steps after `after`, up to `last`, as one curve over ln σ; `steps` becomes "steps 980-1300".
@@ -180,7 +188,7 @@ void draw_by_sigma(Canvas& canvas, const SigmaBuckets& buckets, std::span<const 
     panel.area([&](double log_sigma) { return 0.95 * std::exp(-0.5 * std::pow((log_sigma - mean) / std, 2)); });
     panel.loss_axis();
     for (const double sigma : buckets.bounds()) panel.tick(std::log(sigma), short_number(sigma, 2));
-    panel.x_axis("noise level sigma");
+    panel.x_axis("noise level sigma; grey: how often it is drawn");
     panel.curve(earlier, 2.5, kEarlier);
     panel.curve(now, 2.5, kStrong);
     panel.title("loss at sigma", earlier_steps, now_steps);

@@ -63,6 +63,8 @@ void add_precision_option(CLI::App& app, DType& precision, const std::string& gr
 // The type of that name. Throws UsageError for any other.
 DType parse_precision(const std::string& name);
 
+// The positional argument MODEL, needed.
+void add_model_argument(CLI::App& app, std::filesystem::path& model);
 // --weights, --sigma-data, --mean, --time-input, --range-low, --range-high, --image-size.
 void add_model_options(CLI::App& app, ModelOptions& options);
 

@@ -15,6 +15,10 @@ DType parse_precision(const std::string& name) {
     return name == "bf16" ? DType::bf16 : DType::f32;
 }
 
+void add_model_argument(CLI::App& app, std::filesystem::path& model) {
+    app.add_option("MODEL", model, "a run's folder, a checkpoint, or a diffusers folder")->option_text(" ")->required();
+}
+
 void add_precision_option(CLI::App& app, DType& precision, const std::string& group, const std::string& help) {
     const auto parse = [&precision](const std::string& name) { precision = parse_precision(name); };
     CLI::Option* option = app.add_option_function<std::string>("--precision", parse, help);

@@ -89,11 +89,7 @@ void add_output_options(CLI::App& app, SampleText& text) {
                  "also draw a film-strip: under each of up to 11 noise levels, x of the first 8 images (its noise scaled down to "
                  "be seen) and D(x; sigma)")
         ->group(group);
-    app.add_option("--scale", s.scale, "size of an image's pixel in the picture")
-        ->type_name("N")
-        ->check(whole_number(1, 64))
-        ->capture_default_str()
-        ->group(group);
+    add_scale_option(app, s.scale, group);
 }
 
 // Options that would be ignored in silence.
@@ -118,9 +114,7 @@ void add_sample_command(CLI::App& app) {
     const auto text = std::make_shared<SampleText>();
     CLI::App& sample = *app.add_subcommand("sample", "Draw images from a trained model");
     sample.footer(kExamples);
-    sample.add_option("MODEL", text->settings.model, "a run's folder, a checkpoint, or a diffusers folder")
-        ->option_text(" ")
-        ->required();
+    add_model_argument(sample, text->settings.model);
     add_model_options(sample, text->settings.model_options);
     add_precision_option(sample, text->settings.precision, "Model",
                          "f32, or bf16: the network's weights and values rounded to 8 significant bits; on a CPU it is not "

@@ -14,6 +14,7 @@
 #include "apps/lull/data_options.h"
 #include "apps/lull/generate.h"
 #include "apps/lull/interrupt.h"
+#include "apps/lull/labels.h"
 #include "apps/lull/model.h"
 #include "apps/lull/progress.h"
 #include "apps/lull/run_folder.h"
@@ -33,12 +34,6 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 namespace {
-
-void write_text(const fs::path& path, const std::string& text) {
-    AtomicFile file(path);
-    file.write(text.data(), text.size());
-    file.commit();
-}
 
 // Model, optimizer and data of a run, and what happens at its steps.
 class Run {
@@ -192,12 +187,9 @@ fs::path Run::grid_path(std::int64_t step) const {
 }
 
 ImageList Run::grid_images() const {
-    ImageList list{.seeds = std::vector<std::uint64_t>(static_cast<std::size_t>(settings_.sample_count))};
-    std::iota(list.seeds.begin(), list.seeds.end(), 0);
-    for (const std::uint64_t seed : list.seeds)
-        if (const auto classes = static_cast<std::uint64_t>(model_.unet.classes); classes > 0)
-            list.labels.push_back(static_cast<std::int32_t>(seed % classes));
-    return list;
+    std::vector<std::uint64_t> seeds(static_cast<std::size_t>(settings_.sample_count));
+    std::iota(seeds.begin(), seeds.end(), 0);
+    return {seeds, classes_in_turn(seeds, model_.unet.classes)};
 }
 
 void Run::draw_samples(std::int64_t step) const {
@@ -324,8 +316,8 @@ fs::path Run::start() {
     folder_ = folder.path();
     try {
         fs::create_directory(folder_ / "samples");
-        write_text(folder_ / "config.json", resolved.dump(2) + '\n');
-        write_text(folder_ / "config.toml", settings_file(settings_));
+        write_file(folder_ / "config.json", resolved.dump(2) + '\n');
+        write_file(folder_ / "config.toml", settings_file(settings_));
         TrainingLog log(folder_, settings_.noise_level);
         train(log, 0);
     } catch (...) {

@@ -93,4 +93,10 @@ void AtomicFile::commit() {
     ::close(descriptor);
 }
 
+void write_file(const std::filesystem::path& path, std::string_view text) {
+    AtomicFile file(path);
+    file.write(text.data(), text.size());
+    file.commit();
+}
+
 }    // namespace lull

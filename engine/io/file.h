@@ -8,6 +8,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 #include "engine/error.h"
 
@@ -56,5 +57,8 @@ class AtomicFile {
     std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
     bool committed_ = false;
 };
+
+// A whole file at once, as AtomicFile does.
+void write_file(const std::filesystem::path& path, std::string_view text);
 
 }    // namespace lull

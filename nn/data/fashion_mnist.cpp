@@ -4,7 +4,7 @@
 #include <string>
 
 #include "engine/io/file.h"
-#include "engine/io/idx.h"
+#include "nn/data/idx_images.h"
 
 namespace lull {
 namespace {
@@ -29,11 +29,10 @@ Path labels_of(const Path& folder, Split split) {
     return find(folder, split == Split::train ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte");
 }
 
-Tensor load(const Path& path) {
+void check_there(const Path& path) {
     check_file(std::filesystem::exists(path), path,
                "no such file; install Debian's package dataset-fashion-mnist, or name the folder ",
                "that has Fashion-MNIST with LULL_DATA or --data");
-    return load_idx(path);
 }
 
 }    // namespace
@@ -45,14 +44,11 @@ Path fashion_mnist_folder() {
 
 ImageDataset fashion_mnist(Split split, const Path& folder, int size) {
     const Path where = folder_or_default(folder), images_path = images_of(where, split), labels_path = labels_of(where, split);
-    const Tensor images = load(images_path), labels = load(labels_path);
-    check_file(images.rank() == 3 && images.size(0) > 0, images_path, "expected images (N, H, W), got ", images.shape());
-    check_file(labels.rank() == 1, labels_path, "expected labels (N), got ", labels.shape());
-    check_file(labels.size(0) == images.size(0), labels_path, "expected ", images.size(0), " labels, got ", labels.size(0));
-    const ImageDataset data{.name = split == Split::train ? "Fashion-MNIST" : "Fashion-MNIST test set",
-                            .pixels = images.reshape({images.size(0), images.size(1), images.size(2), 1}),
-                            .labels = labels.to(DType::i32),
-                            .classes = {kFashionMnistClasses.begin(), kFashionMnistClasses.end()}};
+    check_there(images_path);
+    check_there(labels_path);
+    ImageDataset data = idx_images(images_path, labels_path);
+    data.name = split == Split::train ? "Fashion-MNIST" : "Fashion-MNIST test set";
+    data.classes = {kFashionMnistClasses.begin(), kFashionMnistClasses.end()};
     return data.padded(size);
 }
 

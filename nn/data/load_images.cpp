@@ -20,8 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLookedFor =
     "IDX files named as MNIST's (train-images-idx3-ubyte, .gz or not), CIFAR-10's binary version (data_batch_1.bin and others), "
-    "or PNG "
-    "pictures, in the folder itself or in one folder per class";
+    "or PNG pictures, in the folder itself or in one folder per class";
 
 ImageDataset idx(const fs::path& images, const LoadOptions& options) {
     const fs::path labels = options.labels.empty() ? idx_labels_beside(images) : options.labels;

@@ -121,7 +121,8 @@ TEST_CASE("what is exported is the same model, to lull and in diffusers' files")
         CHECK(shop.images("out-" + weights, {}).values() == shop.images("run", {"--weights", weights}).values());
         CHECK(run({"inspect", out, "--hash"}).out == run({"inspect", shop.path("run"), "--weights", weights, "--hash"}).out);
         CHECK(json::parse(read_bytes(fs::path(out) / "config.json")).at("sample_size") == 32);
-        CHECK(run({"export", shop.path("run"), out}).err == "lull: " + out + ": exists and is not empty; choose another folder\n");
+        CHECK(run({"export", shop.path("run"), out}).err ==
+              "lull: " + out + ": exists and is not empty; choose another folder\n");
     }
     CHECK(run({"inspect", shop.path("out-ema"), "--hash"}).out != run({"inspect", shop.path("out-raw"), "--hash"}).out);
 }

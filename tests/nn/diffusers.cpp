@@ -49,7 +49,8 @@ TEST_CASE("the folder is made whole or not at all, and never over what is there"
     const std::filesystem::path out = folder / "out";
     std::filesystem::create_directory(out);
     write_diffusers(out, unet, 8, 8, {});    // an empty folder is no loss
-    CHECK(error_of([&] { write_diffusers(out, unet, 8, 8, {}); }) == out.string() + ": exists and is not empty; choose another folder");
+    CHECK(error_of([&] { write_diffusers(out, unet, 8, 8, {}); }) ==
+          out.string() + ": exists and is not empty; choose another folder");
     CHECK(error_of([&] { write_diffusers(out / "config.json", unet, 8, 8, {}); }) ==
           (out / "config.json").string() + ": is no folder");
     CHECK(error_of([&] {
