@@ -1,0 +1,83 @@
+#include "benchmarks/measure.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "engine/cpu/parallel.h"
+#include "engine/cpu/simd.h"
+#include "engine/threads.h"
+
+namespace lull {
+namespace {
+
+double seconds(clockid_t clock) {
+    timespec time;
+    clock_gettime(clock, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+}    // namespace
+
+Milliseconds now() { return {1e3 * seconds(CLOCK_MONOTONIC), 1e3 * seconds(CLOCK_PROCESS_CPUTIME_ID)}; }
+
+// Field 22 of proc(5)'s stat, in clock ticks since the machine started. Field 2 is the program's name in brackets.
+double seconds_since_process_start() {
+    std::string stat;
+    std::getline(std::ifstream("/proc/self/stat"), stat);
+    std::istringstream fields(stat.substr(stat.rfind(')') + 1));
+    std::string field;
+    for (int i = 3; i <= 22; ++i) fields >> field;
+    return seconds(CLOCK_BOOTTIME) - std::stod(field) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+std::int64_t peak_rss_mib() {
+    rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss / 1024;
+}
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    const std::size_t half = values.size() / 2;
+    return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+double peak_gflops() {
+    constexpr int kChains = 16;    // a unit is done with a multiply-add after four or five more have begun
+    constexpr std::int64_t kSteps = 100'000;
+    const double best = best_time([] {
+        cpu::parallel_for(thread_count(), [](std::int64_t) {
+            const cpu::Tag<float> d;
+            cpu::Vec<float> sum[kChains];
+            for (int i = 0; i < kChains; ++i) sum[i] = cpu::hn::Set(d, static_cast<float>(i));
+            const auto a = cpu::hn::Set(d, 0.999f), b = cpu::hn::Set(d, 1e-3f);
+            for (std::int64_t step = 0; step < kSteps; ++step) {
+#pragma GCC unroll 16
+                for (int i = 0; i < kChains; ++i) sum[i] = cpu::hn::MulAdd(sum[i], a, b);
+            }
+            for (int i = 1; i < kChains; ++i) sum[0] = cpu::hn::Add(sum[0], sum[i]);
+            if (cpu::hn::GetLane(sum[0]) < 0) std::abort();    // never: but the compiler must not know
+        });
+    });
+    return 2e-9 * kChains * kSteps * cpu::lanes<float>() * thread_count() / best;
+}
+
+double copy_bandwidth() {
+    constexpr std::int64_t kBytes = 256 << 20, kGrain = 1 << 20;
+    std::vector<char> from(kBytes, 1), to(kBytes, 2);
+    const double best = best_time([&] {
+        cpu::parallel_ranges(kBytes, kGrain, [&](std::int64_t begin, std::int64_t end) {
+            std::memcpy(to.data() + begin, from.data() + begin, static_cast<std::size_t>(end - begin));
+        });
+    });
+    return 2e-9 * static_cast<double>(kBytes) / best;
+}
+
+}    // namespace lull

@@ -1,0 +1,44 @@
+// What the benchmarks measure with: clocks, memory, and the machine's own limits.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+namespace lull {
+
+// wall's clock, and the processor time of all threads: on a busy machine, cpu / threads says more.
+struct Milliseconds {
+    double wall = 0, cpu = 0;
+};
+Milliseconds now();
+inline Milliseconds operator-(const Milliseconds& a, const Milliseconds& b) { return {a.wall - b.wall, a.cpu - b.cpu}; }
+
+double seconds_since_process_start();    // to a hundredth of a second
+std::int64_t peak_rss_mib();             // the most memory that this process has held so far
+
+double median(std::vector<double> values);    // of at least one
+
+// Seconds of the quickest of many runs of f, at least five and a fifth of a second of them: other work on the machine disturbs
+// the quickest least.
+template <class F>
+double best_time(const F& f) {
+    f();
+    double best = 1e30, total = 0;
+    for (int runs = 0; runs < 5 || total < 0.2; ++runs) {
+        const Milliseconds begin = now();
+        f();
+        const double seconds = 1e-3 * (now() - begin).wall;
+        best = std::min(best, seconds);
+        total += seconds;
+    }
+    return best;
+}
+
+// All threads at once: multiply-adds between registers, f32, in GFLOP/s; and a copy of memory much larger than the caches,
+// in GB/s, read and written bytes both counted.
+double peak_gflops();
+double copy_bandwidth();
+
+}    // namespace lull
