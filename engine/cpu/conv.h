@@ -1,39 +1,30 @@
-// Convolution of one image: the building blocks of conv2d and resnet_block, which loop over images and threads.
+// Convolution of images: the building blocks of conv2d and resnet_block.
 //
-// A convolution is a sum over taps (row and column of the filter) and channels. For a tile of neighbouring output pixels
-// and a chunk of output channels the sums stay in registers, while each input is broadcast against a vector of packed
-// weights. Backward-data is the same loop with other taps and transposed weights (for stride s: s² passes, one for each
-// residue of the output's row and column); backward-weights keeps (input channels × output channels) of a tap in
-// registers and runs over pixels.
-//
-// Order of summation: channel blocks, then taps, then channels; for weights images, then pixels. It follows from the shape.
+// Which algorithm computes a layer follows from its shape alone (see conv.cpp): Winograd's for 3×3 filters with stride 1 and
+// enough channels, the direct sum for the rest.
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <optional>
 
-#include "engine/cpu/buffer.h"
+#include "engine/cpu/conv_shape.h"
+#include "engine/cpu/direct_conv.h"
 #include "engine/cpu/padded.h"
+#include "engine/cpu/winograd.h"
 
 namespace lull::cpu {
 
-struct ConvShape {
-    std::int64_t height, width, channels;
-    std::int64_t out_channels, kernel_height, kernel_width;
-    std::int64_t stride = 1, padding = 0;
-
-    std::int64_t out_height() const { return (height + 2 * padding - kernel_height) / stride + 1; }
-    std::int64_t out_width() const { return (width + 2 * padding - kernel_width) / stride + 1; }
-    std::int64_t taps() const { return kernel_height * kernel_width; }
-};
-
-// One layer. Construction and packing allocate (and may throw); everything else is const, neither allocates nor throws,
-// and may run on several threads at once. T: float or double.
+// One layer. Construction and packing allocate (and may throw); everything else is const, neither allocates nor throws, and
+// may run on several threads at once. Each call works on `count` images, one behind the other, and shares its work among the
+// threads unless the caller's loop has them already; an image's results are the same however many come with it.
+// T: float or double.
 template <class T>
 class Convolution {
   public:
     explicit Convolution(const ConvShape& shape);
     const ConvShape& shape() const { return shape_; }
+    // Images that are best worked on together: more than one where an image has too few tiles for its weights to be read.
+    std::int64_t group() const { return winograd_ ? std::max<std::int64_t>(1, kGroupTiles / forward_->tiles()) : 1; }
 
     PaddedLayout<T> input() const;       // of x
     PaddedLayout<T> gradient() const;    // of dy
@@ -42,44 +33,50 @@ class Convolution {
     void pack_forward(const T* weight);
     void pack_backward(const T* weight);
 
-    // y = x * w (+ bias) (+ residual). x: padded; y, residual: (H', W', O); bias: (O). Either may be null; residual may be y.
-    void forward(const T* x, T* y, const T* bias = nullptr, const T* residual = nullptr) const;
-    // dx (+)= the gradient. dy: padded; dx: (H, W, C).
-    void backward_data(const T* dy, T* dx, bool add) const;
-
-    // Gradients of weight and bias gather in a partial sum of gradient_size() elements: [tap][C padded][O padded], then the
-    // bias [O padded] at bias_offset(). The caller fills it with zeros, adds images one after the other, and adds up the
-    // partial sums.
-    std::int64_t gradient_size() const { return bias_offset() + padded(shape_.out_channels); }
-    std::int64_t bias_offset() const { return shape_.taps() * padded(shape_.channels) * padded(shape_.out_channels); }
-    void backward_weights(const T* x, const T* dy, T* partial) const;
-    // sum: [O padded]
+    // y = x * w (+ bias) (+ residual). x: padded; y, residual: (count, H', W', O); bias: (O). Either may be null; residual may
+    // be y.
+    void forward(std::int64_t count, const T* x, T* y, const T* bias = nullptr, const T* residual = nullptr) const;
+    // dx (+)= the gradient. dy: padded; dx: (count, H, W, C).
+    void backward_data(std::int64_t count, const T* dy, T* dx, bool add) const;
+    // sum += Σ_pixels dy of one image. sum: (O), filled up to whole vectors.
     void backward_bias(const T* dy, T* sum) const;
-    // The sum over `count` partials, which lie `pitch` apart, in order; on all threads. dweight: (O, kh, kw, C).
-    void sum_weights(const T* partials, std::int64_t count, std::int64_t pitch, T* dweight, bool add) const;
 
   private:
-    // The tile kernel over a grid of outputs. Rows and columns of the grid are x_row and one vector apart in the padded
-    // input, y_row and y_column in the output.
-    struct Pass {
-        std::int64_t rows, columns, channels, out_channels;
-        std::int64_t x_row, x_block, y_begin, y_row, y_column;
-        std::vector<std::int64_t> taps;       // which of the filter's
-        std::vector<std::int64_t> offsets;    // where each reads, from the grid pixel's place
-        Buffer<T> weights;                    // [chunk of O][block of C][tap][C][O]
-    };
-    Pass forward_pass() const;
-    Pass backward_pass(std::int64_t row_phase, std::int64_t column_phase) const;
-    static void pack(Pass& pass, const T* weight, std::int64_t tap_step, std::int64_t channel_step, std::int64_t out_step);
-    static void run(const Pass& pass, const T* x, T* y, const T* bias, const T* residual);
-    static std::int64_t padded(std::int64_t channels) { return (channels + lanes<T>() - 1) / lanes<T>() * lanes<T>(); }
-    std::int64_t lead(std::int64_t kernel) const {
-        return std::max<std::int64_t>(0, kernel - 1 - shape_.padding + shape_.stride - 1) / shape_.stride;
-    }
+    template <class>
+    friend class WeightGradient;
+    static constexpr std::int64_t kGroupTiles = 32;
 
     ConvShape shape_;
-    Pass forward_;
-    std::vector<Pass> backward_;
+    bool winograd_;
+    std::optional<DirectConvolution<T>> direct_;
+    std::optional<Winograd<T>> forward_, backward_;    // where winograd_
+};
+
+// Gathers the gradient of a layer's weights over a batch. Its images come in rounds of up to `slots` groups of `group`
+// images; of one round's groups each has a slot, and slots are filled by any thread.
+template <class T>
+class WeightGradient {
+  public:
+    // Allocates, and may throw.
+    WeightGradient(const Convolution<T>& conv, std::int64_t slots, std::int64_t group);
+
+    // Memory of one slot, in elements.
+    static std::int64_t slot_size(const Convolution<T>& conv, std::int64_t group);
+    // The `count` images of a slot's group, padded as Convolution's input() and gradient().
+    void add(std::int64_t slot, std::int64_t count, const T* x, const T* dy);
+    // Ends a round whose images lay in the slots [0, used), `count` of them in the last; on all threads.
+    void end_round(std::int64_t used, std::int64_t last_count);
+    // dweight (+)= the gradient, (O, kh, kw, C); on all threads.
+    void finish(T* dweight, bool add);
+
+  private:
+    T* slot(std::int64_t i) const { return slots_.data() + i * slot_size_; }
+
+    const Convolution<T>& conv_;
+    std::int64_t count_, group_, slot_size_;
+    Buffer<T> slots_;    // the direct sum: partial sums; Winograd's: x's points, then dy's
+    Buffer<T> sum_;      // Winograd's
+    bool started_ = false;
 };
 
 }    // namespace lull::cpu

@@ -1,8 +1,10 @@
-// Image after image through the building blocks of engine/cpu/conv.h; the images are handed out to the threads.
+// Groups of images through the building blocks of engine/cpu/conv.h.
 #include "engine/cpu/conv.h"
 
 #include <algorithm>
 
+#include "engine/cpu/group_norm.h"
+#include "engine/cpu/image_groups.h"
 #include "engine/cpu/parallel.h"
 #include "engine/cpu/partial_sums.h"
 #include "engine/cpu/scratch.h"
@@ -23,81 +25,72 @@ ConvShape shape_of(const Tensor& weight, std::int64_t height, std::int64_t width
             .padding = options.padding};
 }
 
+std::int64_t image_size(const Tensor& t) { return t.size(1) * t.size(2) * t.size(3); }
+
+// The images [first, first + count) of t, padded, one behind the other.
+template <class T>
+T* pad(Scratch& scratch, const PaddedLayout<T>& layout, const Tensor& t, std::int64_t first, std::int64_t count) {
+    T* const padded = scratch.take<T>(count * layout.size());
+    const T* const from = t.data<T>() + first * image_size(t);
+    parallel_for(count, [&](std::int64_t i) { copy_padded(layout, from + i * image_size(t), padded + i * layout.size()); });
+    return padded;
+}
+
 }    // namespace
 
 void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options, Tensor y) {
-    with_compute_dtype("conv2d", x.dtype(), [&](auto type) {
-        using T = decltype(type);
+    with_compute_dtype("conv2d", x.dtype(), [&]<class T>(T) {
         Convolution<T> conv(shape_of(weight, x.size(1), x.size(2), options));
         conv.pack_forward(weight.data<T>());
         const PaddedLayout<T> layout = conv.input();
-        const std::int64_t images = x.size(0), x_image = x.elements() / std::max<std::int64_t>(images, 1),
-                           y_image = y.elements() / std::max<std::int64_t>(images, 1);
-        const T* const x_data = x.data<T>();
-        const T* const b_data = bias.defined() ? bias.data<T>() : nullptr;
-        T* const y_data = y.data<T>();
-        parallel_for(images, [&](std::int64_t n) {
+        for_each_group(x.size(0), conv.group(), [&](std::int64_t first, std::int64_t count) {
             Scratch scratch;
-            T* const padded = scratch.take<T>(layout.size());
-            copy_padded(layout, x_data + n * x_image, padded);
-            conv.forward(padded, y_data + n * y_image, b_data);
+            T* const padded = pad<T>(scratch, layout, x, first, count);
+            conv.forward(count, padded, y.data<T>() + first * image_size(y), bias.defined() ? bias.data<T>() : nullptr);
         });
     });
 }
 
 void conv2d_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dx) {
-    with_compute_dtype("conv2d", dy.dtype(), [&](auto type) {
-        using T = decltype(type);
+    with_compute_dtype("conv2d", dy.dtype(), [&]<class T>(T) {
         Convolution<T> conv(shape_of(weight, dx.tensor.size(1), dx.tensor.size(2), options));
         conv.pack_backward(weight.data<T>());
         const PaddedLayout<T> layout = conv.gradient();
-        const std::int64_t images = dy.size(0), dx_image = dx.tensor.elements() / std::max<std::int64_t>(images, 1),
-                           dy_image = dy.elements() / std::max<std::int64_t>(images, 1);
-        const T* const dy_data = dy.data<T>();
-        T* const dx_data = dx.tensor.data<T>();
-        parallel_for(images, [&](std::int64_t n) {
+        for_each_group(dy.size(0), conv.group(), [&](std::int64_t first, std::int64_t count) {
             Scratch scratch;
-            T* const padded = scratch.take<T>(layout.size());
-            copy_padded(layout, dy_data + n * dy_image, padded);
-            conv.backward_data(padded, dx_data + n * dx_image, dx.add);
+            T* const padded = pad<T>(scratch, layout, dy, first, count);
+            conv.backward_data(count, padded, dx.tensor.data<T>() + first * image_size(dx.tensor), dx.add);
         });
     });
 }
 
 void conv2d_backward_weights(const Tensor& x, const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dweight,
                              Into dbias) {
-    with_compute_dtype("conv2d", x.dtype(), [&](auto type) {
-        using T = decltype(type);
+    with_compute_dtype("conv2d", x.dtype(), [&]<class T>(T) {
         const Convolution<T> conv(shape_of(weight, x.size(1), x.size(2), options));
         const PaddedLayout<T> x_layout = conv.input(), dy_layout = conv.gradient();
-        const std::int64_t images = x.size(0), count = partial_sums(images);
-        const std::int64_t x_image = x.elements() / std::max<std::int64_t>(images, 1),
-                           dy_image = dy.elements() / std::max<std::int64_t>(images, 1);
-        const Buffer<T> partials(count * conv.gradient_size());
-        const T* const x_data = x.data<T>();
-        const T* const dy_data = dy.data<T>();
-        parallel_for(count, [&](std::int64_t i) {
-            Scratch scratch;
-            T* const x_padded = scratch.take<T>(x_layout.size());
-            T* const dy_padded = scratch.take<T>(dy_layout.size());
-            T* const partial = partials.data() + i * conv.gradient_size();
-            std::fill_n(partial, conv.gradient_size(), T(0));
-            for (std::int64_t n = images * i / count; n < images * (i + 1) / count; ++n) {
-                copy_padded(dy_layout, dy_data + n * dy_image, dy_padded);
-                if (dweight.tensor.defined()) {
-                    copy_padded(x_layout, x_data + n * x_image, x_padded);
-                    conv.backward_weights(x_padded, dy_padded, partial);
+        const std::int64_t images = x.size(0), O = weight.size(0), bias_pitch = channel_array<T>(O);
+        const std::int64_t slot_size = WeightGradient<T>::slot_size(conv, conv.group());
+        const std::int64_t slots = slots_for(images, conv.group(), slot_size * static_cast<std::int64_t>(sizeof(T)));
+        WeightGradient<T> gradient(conv, slots, conv.group());
+        const Buffer<T> bias_sums(slots * bias_pitch);
+        std::fill_n(bias_sums.data(), slots * bias_pitch, T(0));
+        for_each_round(
+            images, conv.group(), slots,
+            [&](std::int64_t slot, std::int64_t first, std::int64_t count) {
+                Scratch scratch;
+                const T* const dy_padded = pad<T>(scratch, dy_layout, dy, first, count);
+                if (dweight.tensor.defined()) gradient.add(slot, count, pad<T>(scratch, x_layout, x, first, count), dy_padded);
+                if (dbias.tensor.defined()) {
+                    for (std::int64_t i = 0; i < count; ++i)
+                        conv.backward_bias(dy_padded + i * dy_layout.size(), bias_sums.data() + slot * bias_pitch);
                 }
-                if (dbias.tensor.defined()) conv.backward_bias(dy_padded, partial + conv.bias_offset());
-            }
-        });
-        if (dweight.tensor.defined()) {
-            conv.sum_weights(partials.data(), count, conv.gradient_size(), dweight.tensor.data<T>(), dweight.add);
-        }
-        if (dbias.tensor.defined()) {
-            sum_partials(partials.data() + conv.bias_offset(), count, conv.gradient_size(), dbias.tensor.size(0),
-                         dbias.tensor.data<T>(), dbias.add);
-        }
+            },
+            [&](std::int64_t used, std::int64_t last_count) {
+                if (dweight.tensor.defined()) gradient.end_round(used, last_count);
+            });
+        if (dweight.tensor.defined()) gradient.finish(dweight.tensor.data<T>(), dweight.add);
+        if (dbias.tensor.defined()) sum_partials(bias_sums.data(), slots, bias_pitch, O, dbias.tensor.data<T>(), dbias.add);
     });
 }
 

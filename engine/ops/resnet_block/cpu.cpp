@@ -1,11 +1,13 @@
-// One image at a time through the whole block, while it is in cache; forward leaves y, h and the statistics behind,
-// backward the gradients of x, skip and emb, and its share of a partial sum of the weights' gradients.
+// A group of images at a time through the whole block, while it is in cache; forward leaves y, h and the statistics behind,
+// backward the gradients of x, skip and emb, and its share of the weights' gradients.
 #include <algorithm>
 #include <optional>
 
 #include "engine/cpu/buffer.h"
 #include "engine/cpu/conv.h"
+#include "engine/cpu/gemm.h"
 #include "engine/cpu/group_norm.h"
+#include "engine/cpu/image_groups.h"
 #include "engine/cpu/parallel.h"
 #include "engine/cpu/partial_sums.h"
 #include "engine/ops/resnet_block/kernels.h"
@@ -27,7 +29,6 @@ struct Block {
     const T *x, *skip, *emb;    // skip and emb may be null
     const ResnetBlockWeights& w;
     Convolution<T> conv1, conv2;
-    std::optional<Convolution<T>> shortcut;
 
     Block(const Tensor& x_tensor, const Tensor& skip_tensor, const Tensor& emb_tensor, const ResnetBlockWeights& weights,
           const ResnetBlockOptions& options)
@@ -41,36 +42,49 @@ struct Block {
           skip(data_or_null<T>(skip_tensor)),
           emb(data_or_null<T>(emb_tensor)),
           w(weights),
-          conv1(filter(x_tensor, C, 3)),
-          conv2(filter(x_tensor, O, 3)) {
-        if (weights.shortcut_weight.defined()) shortcut.emplace(filter(x_tensor, C, 1));
-    }
-    ConvShape filter(const Tensor& image, std::int64_t channels, std::int64_t size) const {
+          conv1(filter(x_tensor, C)),
+          conv2(filter(x_tensor, O)) {}
+    ConvShape filter(const Tensor& image, std::int64_t channels) const {
         return {.height = image.size(1),
                 .width = image.size(2),
                 .channels = channels,
                 .out_channels = O,
-                .kernel_height = size,
-                .kernel_width = size,
-                .padding = size / 2};
+                .kernel_height = 3,
+                .kernel_width = 3,
+                .padding = 1};
     }
+    bool has_shortcut() const { return w.shortcut_weight.defined(); }
+    std::int64_t group() const { return std::max(conv1.group(), conv2.group()); }
 
-    // x ‖ skip of image n: as they lie, or side by side in scratch memory where a vector would straddle the seam, or where
-    // the sum is the shortcut.
-    Image<T> in(Scratch& scratch, std::int64_t n) const {
-        const T* const x_n = x + n * pixels * C1;
-        if (!skip) return {.pixels = pixels, .channels = C, .first = x_n, .first_channels = C};
+    // Images of x ‖ skip: as they lie, or side by side in scratch memory where a vector would straddle the seam, or where the
+    // sum is the shortcut.
+    struct Input {
+        const Block& block;
+        const T *x, *skip;    // skip: null if there is none, or where x has both
+        Image<T> operator[](std::int64_t i) const {
+            const std::int64_t first = skip ? block.C1 : block.C;
+            return {.pixels = block.pixels,
+                    .channels = block.C,
+                    .first = x + i * block.pixels * first,
+                    .first_channels = first,
+                    .second = skip ? skip + i * block.pixels * (block.C - first) : nullptr};
+        }
+    };
+    Input in(Scratch& scratch, std::int64_t first, std::int64_t count) const {
+        const T* const x_first = x + first * pixels * C1;
+        if (!skip) return {*this, x_first, nullptr};
         const std::int64_t C2 = C - C1;
-        const T* const skip_n = skip + n * pixels * C2;
-        if (C1 % lanes<T>() == 0 && shortcut) {
-            return {.pixels = pixels, .channels = C, .first = x_n, .first_channels = C1, .second = skip_n};
+        const T* const skip_first = skip + first * pixels * C2;
+        if (C1 % lanes<T>() == 0 && has_shortcut()) return {*this, x_first, skip_first};
+        T* const both = scratch.take<T>(count * pixels * C);
+        for (std::int64_t p = 0; p < count * pixels; ++p) {
+            std::copy_n(x_first + p * C1, C1, both + p * C);
+            std::copy_n(skip_first + p * C2, C2, both + p * C + C1);
         }
-        T* const both = scratch.take<T>(pixels * C);
-        for (std::int64_t p = 0; p < pixels; ++p) {
-            std::copy_n(x_n + p * C1, C1, both + p * C);
-            std::copy_n(skip_n + p * C2, C2, both + p * C + C1);
-        }
-        return {.pixels = pixels, .channels = C, .first = both, .first_channels = C};
+        return {*this, both, nullptr};
+    }
+    Image<T> middle(const T* h, std::int64_t i) const {
+        return {.pixels = pixels, .channels = O, .first = h + i * pixels * O, .first_channels = O};
     }
 
     // What is added to h where the second GroupNorm reads it: the first convolution's bias and the image's embedding.
@@ -80,48 +94,74 @@ struct Block {
         for (std::int64_t o = 0; o < O; ++o) sum[o] = bias[o] + (emb ? emb[n * O + o] : T(0));
         return sum;
     }
+
+    // Calls f(what x or skip is of the group, its channels, its part (O, channels) of the shortcut's weight) for both.
+    template <class F>
+    void for_each_source(const F& f) const {
+        const T* const weight = w.shortcut_weight.data<T>();
+        f(x, C1, weight);
+        if (skip) f(skip, C - C1, weight + C1);
+    }
 };
 
+// Statistics are (images, groups, 2). h may be null: then nobody needs it later.
 template <class T>
-void forward_image(const Block<T>& block, std::int64_t n, T* y, T* h, T* statistics1, T* statistics2) {
+void forward_group(const Block<T>& block, std::int64_t first, std::int64_t count, T* y_all, T* h_all, T* statistics1_all,
+                   T* statistics2_all) {
     Scratch scratch;
     const ResnetBlockWeights& w = block.w;
     const PaddedLayout<T> layout1 = block.conv1.input(), layout2 = block.conv2.input();
-    T* const padded = scratch.take<T>(std::max(layout1.size(), layout2.size()));
-    if (!h) h = scratch.take<T>(block.pixels * block.O);
+    const std::int64_t out = block.pixels * block.O, pairs = 2 * block.groups.count;
+    T* const padded = scratch.take<T>(count * std::max(layout1.size(), layout2.size()));
+    T* const h = h_all ? h_all + first * out : scratch.take<T>(count * out);
+    T* const y = y_all + first * out;
+    const auto in = block.in(scratch, first, count);
 
-    const Image<T> in = block.in(scratch, n);
-    group_statistics<T>(in, nullptr, block.groups, statistics1);
-    const Normalise<T> norm1(scratch, block.C, nullptr, block.groups, statistics1);
-    write_padded(layout1, padded, NormaliseAndActivate<T, true>{in, norm1, w.norm1_weight.data<T>(), w.norm1_bias.data<T>()});
-    block.conv1.forward(padded, h);
+    parallel_for(count, [&](std::int64_t i) {
+        Scratch inner;
+        T* const statistics = statistics1_all + (first + i) * pairs;
+        const Image<T> image = in[i];
+        group_statistics<T>(image, nullptr, block.groups, statistics);
+        const Normalise<T> norm(inner, block.C, nullptr, block.groups, statistics);
+        write_padded(layout1, padded + i * layout1.size(),
+                     NormaliseAndActivate<T, true>{image, norm, w.norm1_weight.data<T>(), w.norm1_bias.data<T>()});
+    });
+    block.conv1.forward(count, padded, h);
 
-    const T* const shift = block.shift(scratch, n);
-    const Image<T> middle{.pixels = block.pixels, .channels = block.O, .first = h, .first_channels = block.O};
-    group_statistics(middle, shift, block.groups, statistics2);
-    const Normalise<T> norm2(scratch, block.O, shift, block.groups, statistics2);
-    write_padded(layout2, padded, NormaliseAndActivate<T, true>{middle, norm2, w.norm2_weight.data<T>(), w.norm2_bias.data<T>()});
-    block.conv2.forward(padded, y, w.conv2_bias.data<T>(), block.shortcut ? nullptr : in.first);
+    parallel_for(count, [&](std::int64_t i) {
+        Scratch inner;
+        T* const statistics = statistics2_all + (first + i) * pairs;
+        const T* const shift = block.shift(inner, first + i);
+        const Image<T> image = block.middle(h, i);
+        group_statistics(image, shift, block.groups, statistics);
+        const Normalise<T> norm(inner, block.O, shift, block.groups, statistics);
+        write_padded(layout2, padded + i * layout2.size(),
+                     NormaliseAndActivate<T, true>{image, norm, w.norm2_weight.data<T>(), w.norm2_bias.data<T>()});
+    });
+    block.conv2.forward(count, padded, y, w.conv2_bias.data<T>(), block.has_shortcut() ? nullptr : in.x);
 
-    if (block.shortcut) {
-        write_padded(block.shortcut->input(), padded,
-                     [&](std::int64_t p, std::int64_t c, auto lane) { return lane.load(in.at(p, c)); });
-        block.shortcut->forward(padded, y, w.shortcut_bias.data<T>(), y);
-    }
+    if (!block.has_shortcut()) return;
+    const T* bias = w.shortcut_bias.data<T>();
+    block.for_each_source([&](const T* source, std::int64_t channels, const T* weight) {
+        parallel_gemm<T>(count * block.pixels, block.O, channels, {source + first * block.pixels * channels, channels},
+                         {weight, block.C, true}, y, block.O, {.bias = bias, .add = true});
+        bias = nullptr;    // added once
+    });
 }
 
-// Where the parts of a partial sum of the weights' gradients begin.
+// Where the parts of a slot's sums begin, besides the filters' own: the biases, the norms (Σ dz = dbias, then Σ dz x̂ =
+// dweight), and the shortcut's weight (O, C).
 template <class T>
-struct PartialLayout {
-    std::int64_t conv1, conv2, shortcut, norm1, norm2, size;    // a norm: Σ dz = dbias, then Σ dz x̂ = dweight
+struct SumLayout {
+    std::int64_t bias1, bias2, norm1, norm2, shortcut, size;
 
-    explicit PartialLayout(const Block<T>& block)
-        : conv1(0),
-          conv2(conv1 + block.conv1.gradient_size()),
-          shortcut(conv2 + block.conv2.gradient_size()),
-          norm1(shortcut + (block.shortcut ? block.shortcut->gradient_size() : 0)),
+    explicit SumLayout(const Block<T>& block)
+        : bias1(0),
+          bias2(bias1 + channel_array<T>(block.O)),
+          norm1(bias2 + channel_array<T>(block.O)),
           norm2(norm1 + 2 * channel_array<T>(block.C)),
-          size(norm2 + 2 * channel_array<T>(block.O)) {}
+          shortcut(norm2 + 2 * channel_array<T>(block.O)),
+          size(channel_array<T>(shortcut + (block.has_shortcut() ? block.O * block.C : 0))) {}
 };
 
 // With a = SiLU(z), z = γ x̂ + β, a convolution's backward gives da = convᵀ(dy); group_norm.h derives dx from it. Of
@@ -131,75 +171,105 @@ struct PartialLayout {
 // a1 and a2 are computed again, by the pass over z that SiLU' needs anyway, straight into the form that the weights'
 // gradients dW = Σ_pixels dy aᵀ read.
 template <class T>
-struct BackwardImage {
+struct Backward {
     const Block<T>& block;
-    const PartialLayout<T>& parts;
-    const std::vector<std::int64_t>& offsets;    // of pixels in an image padded by 1
+    const SumLayout<T>& parts;
+    const std::vector<std::int64_t>&offsets1, &offsets2;    // of pixels in the convolutions' padded inputs
     const ResnetBlockGradients& gradients;
+    WeightGradient<T>&filter1, &filter2;
+    const T *h_all, *statistics1_all, *statistics2_all, *dy_all;
+    T* sums_all;
 
-    // One GroupNorm + SiLU and the convolution behind it, whose output's gradient is dy (padded). g: (pixels, channels),
-    // where da passes and dz stays for the gradient that is returned.
-    GroupNormGradient<T> unit(Scratch& scratch, const Convolution<T>& conv, const Image<T>& x, const Normalise<T>& normalise,
-                              const Tensor& weight, const Tensor& bias, const T* dy, T* g, T* conv_partial,
-                              T* norm_partial) const {
+    // The image's activation a into `padded`, for its filter's gradient; g: (pixels, channels), da on entry, dz on return, on
+    // which the gradient that is returned builds.
+    GroupNormGradient<T> norm(Scratch& scratch, const PaddedLayout<T>& layout, const std::vector<std::int64_t>& offsets,
+                              const Image<T>& x, const Normalise<T>& normalise, const Tensor& weight, const Tensor& bias, T* g,
+                              T* padded, T* sums) const {
         const std::int64_t size = channel_array<T>(x.channels);
-        const PaddedLayout<T> layout = conv.input();
-        T* const sums = scratch.take<T>(2 * size);
-        conv.backward_data(dy, g, false);
-        {
-            Scratch inner;
-            T* const a = inner.take<T>(layout.size());
-            clear_margins(layout, a);
-            group_norm_backward_sums<T, true>(x, normalise, weight.data<T>(), bias.data<T>(), g, sums, sums + size,
-                                              [&](std::int64_t p, std::int64_t c, Vec<T> value) {
-                                                  T* const block_c = a + c / lanes<T>() * layout.block_pitch();
-                                                  hn::Store(value, Tag<T>(), block_c + offsets[static_cast<std::size_t>(p)]);
-                                              });
-            conv.backward_weights(a, dy, conv_partial);
-        }
-        for (std::int64_t j = 0; j < 2 * size; ++j) norm_partial[j] += sums[j];
+        clear_margins(layout, padded);
+        group_norm_backward_sums<T, true>(x, normalise, weight.data<T>(), bias.data<T>(), g, sums, sums + size,
+                                          [&](std::int64_t p, std::int64_t c, Vec<T> value) {
+                                              T* const block_c = padded + c / lanes<T>() * layout.block_pitch();
+                                              hn::Store(value, Tag<T>(), block_c + offsets[static_cast<std::size_t>(p)]);
+                                          });
         return GroupNormGradient<T>(scratch, x, normalise, weight.data<T>(), g, sums, sums + size, block.groups);
     }
 
-    void operator()(std::int64_t n, const T* dy, const T* h, const T* statistics1, const T* statistics2, T* partial) const {
+    void operator()(std::int64_t slot, std::int64_t first, std::int64_t count) const {
         Scratch scratch;
         const ResnetBlockWeights& w = block.w;
-        const PaddedLayout<T> dy_layout = block.conv2.gradient(), dh_layout = block.conv1.gradient();
-        T* const dy_padded = scratch.take<T>(dy_layout.size());
-        T* const dh_padded = scratch.take<T>(dh_layout.size());
-        T* const g = scratch.take<T>(block.pixels * std::max(block.C, block.O));
+        const Convolution<T>&conv1 = block.conv1, &conv2 = block.conv2;
+        const PaddedLayout<T> layout1 = conv1.input(), layout2 = conv2.input();
+        const PaddedLayout<T> dy_layout = conv2.gradient(), dh_layout = conv1.gradient();
+        const std::int64_t pixels = block.pixels, O = block.O, pairs = 2 * block.groups.count;
+        const std::int64_t size1 = 2 * channel_array<T>(block.C), size2 = 2 * channel_array<T>(O);
+        const T *const dy = dy_all + first * pixels * O, *const h = h_all + first * pixels * O;
+        T* const sums = sums_all + slot * parts.size;
+        T* const dy_padded = scratch.take<T>(count * dy_layout.size());
+        T* const dh_padded = scratch.take<T>(count * dh_layout.size());
+        T* const a_padded = scratch.take<T>(count * std::max(layout1.size(), layout2.size()));
+        T* const g = scratch.take<T>(count * pixels * std::max(block.C, O));
+        T* const norm1_sums = scratch.take<T>(count * size1);
+        T* const norm2_sums = scratch.take<T>(count * size2);
+        T* const dshift = scratch.take<T>(count * channel_array<T>(O));
 
-        copy_padded(dy_layout, dy, dy_padded);
-        block.conv2.backward_bias(dy_padded, partial + parts.conv2 + block.conv2.bias_offset());
-        const T* const shift = block.shift(scratch, n);
-        const Image<T> middle{.pixels = block.pixels, .channels = block.O, .first = h, .first_channels = block.O};
-        const Normalise<T> norm2(scratch, block.O, shift, block.groups, statistics2);
-        write_padded(dh_layout, dh_padded,
-                     unit(scratch, block.conv2, middle, norm2, w.norm2_weight, w.norm2_bias, dy_padded, g, partial + parts.conv2,
-                          partial + parts.norm2));
+        parallel_for(count,
+                     [&](std::int64_t i) { copy_padded(dy_layout, dy + i * pixels * O, dy_padded + i * dy_layout.size()); });
+        conv2.backward_data(count, dy_padded, g, false);
+        parallel_for(count, [&](std::int64_t i) {
+            Scratch inner;
+            const T* const shift = block.shift(inner, first + i);
+            const Image<T> image = block.middle(h, i);
+            const Normalise<T> normalise(inner, O, shift, block.groups, statistics2_all + (first + i) * pairs);
+            T* const dh_image = dh_padded + i * dh_layout.size();
+            write_padded(dh_layout, dh_image,
+                         norm(inner, layout2, offsets2, image, normalise, w.norm2_weight, w.norm2_bias, g + i * pixels * O,
+                              a_padded + i * layout2.size(), norm2_sums + i * size2));
+            T* const dshift_image = dshift + i * channel_array<T>(O);
+            std::fill_n(dshift_image, channel_array<T>(O), T(0));
+            conv1.backward_bias(dh_image, dshift_image);
+        });
+        filter2.add(slot, count, a_padded, dy_padded);
+        embedding(first, count, dshift);
 
-        T* const dshift = scratch.take<T>(channel_array<T>(block.O));
-        std::fill_n(dshift, channel_array<T>(block.O), T(0));
-        block.conv1.backward_bias(dh_padded, dshift);
-        T* const dbias1 = partial + parts.conv1 + block.conv1.bias_offset();
-        for (std::int64_t o = 0; o < block.O; ++o) dbias1[o] += dshift[o];
-        if (Into demb = gradients.emb; demb.tensor.defined()) {
-            T* const to = demb.tensor.data<T>() + n * block.O;
-            for (std::int64_t o = 0; o < block.O; ++o) to[o] = demb.add ? to[o] + dshift[o] : dshift[o];
-        }
+        const auto in = block.in(scratch, first, count);
+        conv1.backward_data(count, dh_padded, g, false);
+        parallel_for(count, [&](std::int64_t i) {
+            Scratch inner;
+            const Image<T> image = in[i];
+            const Normalise<T> normalise(inner, block.C, nullptr, block.groups, statistics1_all + (first + i) * pairs);
+            const auto gradient = norm(inner, layout1, offsets1, image, normalise, w.norm1_weight, w.norm1_bias,
+                                       g + i * pixels * block.C, a_padded + i * layout1.size(), norm1_sums + i * size1);
+            hand_out(gradient, block.has_shortcut() ? nullptr : dy + i * pixels * O, first + i);
+        });
+        filter1.add(slot, count, a_padded, dh_padded);
 
-        const Image<T> in = block.in(scratch, n);
-        const Normalise<T> norm1(scratch, block.C, nullptr, block.groups, statistics1);
-        const auto gradient = unit(scratch, block.conv1, in, norm1, w.norm1_weight, w.norm1_bias, dh_padded, g,
-                                   partial + parts.conv1, partial + parts.norm1);
-        const T* const through_shortcut = block.shortcut ? shortcut(scratch, in, dy, partial + parts.shortcut) : dy;
-        hand_out(gradient, through_shortcut, n);
+        const auto add_all = [&](const T* values, std::int64_t size, T* to) {
+            for (std::int64_t i = 0; i < count; ++i)
+                for (std::int64_t j = 0; j < size; ++j) to[j] += values[i * size + j];
+        };
+        add_all(norm1_sums, size1, sums + parts.norm1);
+        add_all(norm2_sums, size2, sums + parts.norm2);
+        add_all(dshift, channel_array<T>(O), sums + parts.bias1);
+        for (std::int64_t i = 0; i < count; ++i) conv2.backward_bias(dy_padded + i * dy_layout.size(), sums + parts.bias2);
+        if (block.has_shortcut()) shortcut(first, count, dy, sums);
     }
 
-    // din = gradient + rest, (pixels, C), to where the gradients of x and skip go.
+    void embedding(std::int64_t first, std::int64_t count, const T* dshift) const {
+        Into demb = gradients.emb;
+        if (!demb.tensor.defined()) return;
+        for (std::int64_t i = 0; i < count; ++i) {
+            T* const to = demb.tensor.data<T>() + (first + i) * block.O;
+            const T* const from = dshift + i * channel_array<T>(block.O);
+            for (std::int64_t o = 0; o < block.O; ++o) to[o] = demb.add ? to[o] + from[o] : from[o];
+        }
+    }
+
+    // din = gradient + rest (pixels, C; or null), to where the gradients of x and skip go.
     void hand_out(const GroupNormGradient<T>& gradient, const T* rest, std::int64_t n) const {
         const auto value = [&](std::int64_t p, std::int64_t c, auto lane) {
-            return hn::Add(gradient(p, c, lane), lane.load(rest + p * block.C + c));
+            const Vec<T> din = gradient(p, c, lane);
+            return rest ? hn::Add(din, lane.load(rest + p * block.C + c)) : din;
         };
         const std::int64_t C1 = block.C1, C2 = block.C - C1;
         if (C1 == block.C || C1 % lanes<T>() == 0) {
@@ -235,46 +305,46 @@ struct BackwardImage {
         }
     }
 
-    // The shortcut's gradients; returns that of its input, (pixels, C).
-    const T* shortcut(Scratch& scratch, const Image<T>& in, const T* dy, T* partial) const {
-        const Convolution<T>& conv = *block.shortcut;
-        const PaddedLayout<T> in_layout = conv.input(), dy_layout = conv.gradient();
-        T* const din = scratch.take<T>(block.pixels * block.C);
-        T* const in_padded = scratch.take<T>(in_layout.size());
-        T* const dy_padded = scratch.take<T>(dy_layout.size());
-        write_padded(in_layout, in_padded, [&](std::int64_t p, std::int64_t c, auto lane) { return lane.load(in.at(p, c)); });
-        copy_padded(dy_layout, dy, dy_padded);
-        conv.backward_weights(in_padded, dy_padded, partial);
-        conv.backward_bias(dy_padded, partial + conv.bias_offset());
-        conv.backward_data(dy_padded, din, false);
-        return din;
+    // The shortcut's gradients; that of its input is added to what hand_out wrote.
+    void shortcut(std::int64_t first, std::int64_t count, const T* dy, T* sums) const {
+        const std::int64_t rows = count * block.pixels, O = block.O;
+        T* dweight = sums + parts.shortcut;    // (O, C)
+        Into into = gradients.x;
+        block.for_each_source([&](const T* source, std::int64_t channels, const T* weight) {
+            if (into.tensor.defined()) {
+                T* const dx = into.tensor.data<T>() + first * block.pixels * channels;
+                parallel_gemm<T>(rows, channels, O, {dy, O}, {weight, block.C}, dx, channels, {.add = true});
+            }
+            parallel_gemm<T>(O, channels, rows, {dy, O, true}, {source + first * block.pixels * channels, channels}, dweight,
+                             block.C, {.add = true});
+            dweight += channels;
+            into = gradients.skip;
+        });
     }
 };
 
-// Adds up the partial sums into the gradients of all weights.
+// Adds up the slots' sums into the gradients of all weights.
 template <class T>
-void sum_weight_gradients(const Block<T>& block, const PartialLayout<T>& parts, const T* partials, std::int64_t count,
-                          const ResnetBlockGradients& gradients) {
-    const auto filter = [&](const Convolution<T>& conv, std::int64_t begin, Into weight, Into bias) {
-        const T* const from = partials + begin;
-        if (weight.tensor.defined()) conv.sum_weights(from, count, parts.size, weight.tensor.data<T>(), weight.add);
-        if (bias.tensor.defined()) {
-            sum_partials(from + conv.bias_offset(), count, parts.size, block.O, bias.tensor.data<T>(), bias.add);
-        }
+void sum_weight_gradients(const Block<T>& block, const SumLayout<T>& parts, const T* sums, std::int64_t slots,
+                          WeightGradient<T>& filter1, WeightGradient<T>& filter2, const ResnetBlockGradients& gradients) {
+    const auto sum = [&](std::int64_t begin, std::int64_t n, Into into) {
+        if (into.tensor.defined()) sum_partials(sums + begin, slots, parts.size, n, into.tensor.data<T>(), into.add);
     };
-    const auto norm = [&](std::int64_t channels, std::int64_t begin, Into weight, Into bias) {
-        const T* const from = partials + begin;
-        if (weight.tensor.defined()) {
-            sum_partials(from + channel_array<T>(channels), count, parts.size, channels, weight.tensor.data<T>(), weight.add);
-        }
-        if (bias.tensor.defined()) sum_partials(from, count, parts.size, channels, bias.tensor.data<T>(), bias.add);
+    const auto finish = [&](WeightGradient<T>& filter, Into into) {
+        if (into.tensor.defined()) filter.finish(into.tensor.data<T>(), into.add);
     };
     // In the order in which the destinations were asked for: a tensor that is two of the weights has one destination.
-    norm(block.C, parts.norm1, gradients.norm1_weight, gradients.norm1_bias);
-    filter(block.conv1, parts.conv1, gradients.conv1_weight, gradients.conv1_bias);
-    norm(block.O, parts.norm2, gradients.norm2_weight, gradients.norm2_bias);
-    filter(block.conv2, parts.conv2, gradients.conv2_weight, gradients.conv2_bias);
-    if (block.shortcut) filter(*block.shortcut, parts.shortcut, gradients.shortcut_weight, gradients.shortcut_bias);
+    sum(parts.norm1 + channel_array<T>(block.C), block.C, gradients.norm1_weight);
+    sum(parts.norm1, block.C, gradients.norm1_bias);
+    finish(filter1, gradients.conv1_weight);
+    sum(parts.bias1, block.O, gradients.conv1_bias);
+    sum(parts.norm2 + channel_array<T>(block.O), block.O, gradients.norm2_weight);
+    sum(parts.norm2, block.O, gradients.norm2_bias);
+    finish(filter2, gradients.conv2_weight);
+    sum(parts.bias2, block.O, gradients.conv2_bias);
+    if (!block.has_shortcut()) return;
+    sum(parts.shortcut, block.O * block.C, gradients.shortcut_weight);
+    sum(parts.bias2, block.O, gradients.shortcut_bias);    // Σ dy, too
 }
 
 }    // namespace
@@ -285,11 +355,9 @@ void resnet_block_forward(const Tensor& x, const Tensor& skip, const Tensor& emb
         Block<T> block(x, skip, emb, weights, options);
         block.conv1.pack_forward(weights.conv1_weight.data<T>());
         block.conv2.pack_forward(weights.conv2_weight.data<T>());
-        if (block.shortcut) block.shortcut->pack_forward(weights.shortcut_weight.data<T>());
-        const std::int64_t out = block.pixels * block.O, groups = 2 * block.groups.count;
-        parallel_for(block.images, [&](std::int64_t n) {
-            forward_image<T>(block, n, y.data<T>() + n * out, h.defined() ? h.data<T>() + n * out : nullptr,
-                             statistics1.data<T>() + n * groups, statistics2.data<T>() + n * groups);
+        for_each_group(block.images, block.group(), [&](std::int64_t first, std::int64_t count) {
+            forward_group<T>(block, first, count, y.data<T>(), h.defined() ? h.data<T>() : nullptr, statistics1.data<T>(),
+                             statistics2.data<T>());
         });
     });
 }
@@ -301,21 +369,33 @@ void resnet_block_backward(const Tensor& x, const Tensor& skip, const Tensor& em
         Block<T> block(x, skip, emb, weights, options);
         block.conv1.pack_backward(weights.conv1_weight.data<T>());
         block.conv2.pack_backward(weights.conv2_weight.data<T>());
-        if (block.shortcut) block.shortcut->pack_backward(weights.shortcut_weight.data<T>());
-        const PartialLayout<T> parts(block);
-        const std::vector<std::int64_t> offsets = pixel_offsets(block.conv1.input());
-        const BackwardImage<T> backward_image{block, parts, offsets, gradients};
-        const std::int64_t count = partial_sums(block.images), out = block.pixels * block.O, groups = 2 * block.groups.count;
-        const Buffer<T> partials(count * parts.size);
-        parallel_for(count, [&](std::int64_t i) {
-            T* const partial = partials.data() + i * parts.size;
-            std::fill_n(partial, parts.size, T(0));
-            for (std::int64_t n = block.images * i / count; n < block.images * (i + 1) / count; ++n) {
-                backward_image(n, dy.data<T>() + n * out, h.data<T>() + n * out, statistics1.data<T>() + n * groups,
-                               statistics2.data<T>() + n * groups, partial);
-            }
+        const SumLayout<T> parts(block);
+        const std::int64_t group = block.group();
+        const std::int64_t slot_size =
+            WeightGradient<T>::slot_size(block.conv1, group) + WeightGradient<T>::slot_size(block.conv2, group) + parts.size;
+        const std::int64_t slots = slots_for(block.images, group, slot_size * static_cast<std::int64_t>(sizeof(T)));
+        WeightGradient<T> filter1(block.conv1, slots, group), filter2(block.conv2, slots, group);
+        const Buffer<T> sums(slots * parts.size);
+        std::fill_n(sums.data(), slots * parts.size, T(0));
+        const std::vector<std::int64_t> offsets1 = pixel_offsets(block.conv1.input()),
+                                        offsets2 = pixel_offsets(block.conv2.input());
+        const Backward<T> backward{.block = block,
+                                   .parts = parts,
+                                   .offsets1 = offsets1,
+                                   .offsets2 = offsets2,
+                                   .gradients = gradients,
+                                   .filter1 = filter1,
+                                   .filter2 = filter2,
+                                   .h_all = h.data<T>(),
+                                   .statistics1_all = statistics1.data<T>(),
+                                   .statistics2_all = statistics2.data<T>(),
+                                   .dy_all = dy.data<T>(),
+                                   .sums_all = sums.data()};
+        for_each_round(block.images, group, slots, backward, [&](std::int64_t used, std::int64_t last_count) {
+            filter1.end_round(used, last_count);
+            filter2.end_round(used, last_count);
         });
-        sum_weight_gradients(block, parts, partials.data(), count, gradients);
+        sum_weight_gradients(block, parts, sums.data(), slots, filter1, filter2, gradients);
     });
 }
 

@@ -1,0 +1,70 @@
+// Convolution with 3×3 filters and stride 1 by Winograd's minimal filtering (Lavin and Gray 2015, arXiv 1509.09308).
+//
+// A 4×4 tile of outputs comes from a 6×6 tile of inputs d by 36 multiplications where the direct sum takes 144:
+//     Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A                                                                 F(4×4, 3×3)
+// Tiles and filters are polynomials, G and Bᵀ evaluate them at the points 0, ±1, ±2, ∞, and Aᵀ interpolates the product.
+// Summed over channels, the products at one of the 36 points are a matrix product, (tiles, C) × (C, O).
+// The gradient of the weights is the same with other parts: 3×3 outputs from 6×6 inputs and the 4×4 tiles of dy,
+//     dg = A₃ᵀ [Σ_tiles (G₄ dy G₄ᵀ) ⊙ (Bᵀ d B)] A₃                                                   F(3×3, 4×4)
+// a matrix product (C, tiles) × (tiles, O) at each point.
+//
+// Rounding: the transforms add and subtract what the sum does not, so that errors in f32 are about 1e-5 of the largest
+// output, ten times those of the direct sum.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/cpu/buffer.h"
+#include "engine/cpu/padded.h"
+
+namespace lull::cpu {
+
+// One layer's outputs are rows × columns, in tiles of 4×4; those at the edge may hang over. Padded images must have zeros
+// there: winograd_extent(rows) rows. Packing allocates; everything else neither allocates nor throws, shares its work among
+// the threads where it may, and gives the same bits however the images are grouped. T: float or double.
+template <class T>
+class Winograd {
+  public:
+    Winograd(std::int64_t rows, std::int64_t columns, std::int64_t channels, std::int64_t out_channels);
+
+    std::int64_t tiles() const { return tile_rows_ * tile_columns_; }    // of an image
+
+    // The filter's element (tap, c, o) is weight[tap·tap_step + c·channel_step + o·out_step]; taps in reverse if `flipped`.
+    void pack(const T* weight, std::int64_t tap_step, std::int64_t channel_step, std::int64_t out_step, bool flipped);
+    // y = x * w (+ bias) (+ residual) of `count` neighbouring images. x: padded, tile (0, 0) at its corner; y, residual:
+    // (count, rows, columns, O); bias: (O). Either may be null; residual may be y.
+    void run(std::int64_t count, const PaddedLayout<T>& layout, const T* x, T* y, const T* bias, const T* residual) const;
+
+    // The gradient of the weights, in three steps. Images are transformed into points_size(count, channels) elements,
+    // [point][tile][channel]: x as for run, and dy, whose tile (0, 0) is the image's corner.
+    std::int64_t points_size(std::int64_t count, std::int64_t channels) const { return kPoints * point_pitch(count, channels); }
+    void transform_input(std::int64_t count, const PaddedLayout<T>& layout, const T* x, T* points) const;
+    void transform_gradient(std::int64_t count, const PaddedLayout<T>& layout, const T* dy, T* points) const;
+    // At one point, sum (+)= Σ_tiles x dy; sum: sum_size() elements, [point][C padded][O padded].
+    static constexpr std::int64_t kPoints = 36;
+    std::int64_t sum_size() const { return kPoints * padded(channels_) * padded(out_channels_); }
+    void multiply_point(std::int64_t point, std::int64_t count, const T* x_points, const T* dy_points, T* sum, bool add) const;
+    // dweight: (O, 3, 3, C).
+    void finish(const T* sum, T* dweight, bool add) const;
+
+  private:
+    static std::int64_t padded(std::int64_t channels) { return (channels + lanes<T>() - 1) / lanes<T>() * lanes<T>(); }
+    // A vector more than the tiles fill: points a multiple of 4 KiB apart would share a set of the cache.
+    std::int64_t point_pitch(std::int64_t count, std::int64_t channels) const {
+        return count * tiles() * padded(channels) + lanes<T>();
+    }
+    struct Place {
+        std::int64_t image, row, column;    // of the tile's first output
+    };
+    Place place(std::int64_t tile) const;
+    void multiply_and_transform(std::int64_t begin, std::int64_t end, const T* points, std::int64_t pitch, std::int64_t chunk,
+                                T* y, const T* bias, const T* residual) const;
+
+    std::int64_t rows_, columns_, channels_, out_channels_, tile_rows_, tile_columns_;
+    Buffer<T> filters_;    // [chunk of O][point][C][chunk]
+};
+
+// Rows (or columns) that tiles of so many outputs read.
+inline std::int64_t winograd_extent(std::int64_t outputs) { return (outputs + 3) / 4 * 4 + 2; }
+
+}    // namespace lull::cpu
