@@ -9,7 +9,7 @@ namespace {
 
 bool by_winograd(const ConvShape& shape) {
     return shape.kernel_height == 3 && shape.kernel_width == 3 && shape.stride == 1 && shape.padding <= 2 &&
-           shape.channels >= 32 && shape.out_channels >= 32 && shape.out_height() >= 1 && shape.out_width() >= 1;
+           shape.channels >= 16 && shape.out_channels >= 16 && shape.out_height() >= 1 && shape.out_width() >= 1;
 }
 
 // Zeros before the image that its gradient's taps reach: those of the output's first row.
