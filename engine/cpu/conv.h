@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "engine/cpu/conv_shape.h"
 #include "engine/cpu/direct_conv.h"
@@ -53,7 +54,9 @@ class Convolution {
 };
 
 // Gathers the gradient of a layer's weights over a batch. Its images come in rounds of up to `slots` groups of `group`
-// images; of one round's groups each has a slot, and slots are filled by any thread.
+// images; each of a round's groups has a slot of its own, and a call of add for every group fills it. A slot is a partial sum,
+// or, where many channels make sums larger than what they are made of, Winograd's points of the images, multiplied when the round
+// ends.
 template <class T>
 class WeightGradient {
   public:
@@ -70,13 +73,16 @@ class WeightGradient {
     void finish(T* dweight, bool add);
 
   private:
+    using Flag = unsigned char;    // bool's neighbours could not be written by two threads
+    static bool keeps_points(const Convolution<T>& conv);
     T* slot(std::int64_t i) const { return slots_.data() + i * slot_size_; }
 
     const Convolution<T>& conv_;
     std::int64_t count_, group_, slot_size_;
-    Buffer<T> slots_;    // the direct sum: partial sums; Winograd's: x's points, then dy's
-    Buffer<T> sum_;      // Winograd's
-    bool started_ = false;
+    Buffer<T> slots_;
+    Buffer<T> sum_;                // where slots hold points
+    std::vector<Flag> started_;    // of slots: whether there is anything in them
+    std::int64_t round_ = 0;
 };
 
 }    // namespace lull::cpu

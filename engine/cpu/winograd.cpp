@@ -306,51 +306,43 @@ void Winograd<T>::multiply_and_transform(std::int64_t begin, std::int64_t end, c
 }
 
 template <class T>
-void Winograd<T>::transform_input(std::int64_t count, const PaddedLayout<T>& layout, const T* x, T* points) const {
+template <int N, class Axis>
+void Winograd<T>::transform_tiles(std::int64_t count, const PaddedLayout<T>& layout, std::int64_t top, std::int64_t left,
+                                  const T* x, T* points, const Axis& axis) const {
     constexpr std::int64_t L = lanes<T>();
-    const std::int64_t blocks = layout.blocks(), row = blocks * L, pitch = point_pitch(count, channels_);
+    const std::int64_t blocks = layout.blocks(), row = blocks * L, pitch = point_pitch(count, layout.channels);
     parallel_for(count * blocks, [&](std::int64_t piece) {
         const std::int64_t image = piece / blocks, block = piece % blocks;
         const T* const from_image = x + image * layout.size() + block * layout.block_pitch();
         T* to = points + image * tiles() * row + block * L;
         for (std::int64_t tile = 0; tile < tiles(); ++tile, to += row) {
             const Place at = place(tile);
-            const T* const from = from_image + layout.offset(at.row, at.column);
-            transform<T, kPatch, kPatch>(
-                transform_input_axis<T>, [&](int i, int j) { return hn::Load(Tag<T>(), from + i * layout.row_pitch() + j * L); },
+            const T* const from = from_image + layout.offset(top + at.row, left + at.column);
+            transform<T, N, kPatch>(
+                axis, [&](int i, int j) { return hn::Load(Tag<T>(), from + i * layout.row_pitch() + j * L); },
                 [&](int i, int j, Vec<T> value) { hn::Store(value, Tag<T>(), to + (kPatch * i + j) * pitch); });
         }
     });
 }
 
 template <class T>
-void Winograd<T>::transform_gradient(std::int64_t count, const PaddedLayout<T>& layout, const T* dy, T* points) const {
-    constexpr std::int64_t L = lanes<T>();
-    const std::int64_t blocks = layout.blocks(), row = blocks * L, pitch = point_pitch(count, out_channels_);
-    parallel_for(count * blocks, [&](std::int64_t piece) {
-        const std::int64_t image = piece / blocks, block = piece % blocks;
-        const T* const from_image = dy + image * layout.size() + block * layout.block_pitch();
-        T* to = points + image * tiles() * row + block * L;
-        for (std::int64_t tile = 0; tile < tiles(); ++tile, to += row) {
-            const Place at = place(tile);
-            const T* const from = from_image + layout.offset(layout.top + at.row, layout.left + at.column);
-            transform<T, kTile, kPatch>(
-                transform_gradient_axis<T>,
-                [&](int i, int j) { return hn::Load(Tag<T>(), from + i * layout.row_pitch() + j * L); },
-                [&](int i, int j, Vec<T> value) { hn::Store(value, Tag<T>(), to + (kPatch * i + j) * pitch); });
-        }
-    });
+void Winograd<T>::transform_for_gradient(std::int64_t count, const PaddedLayout<T>& x_layout, const T* x,
+                                         const PaddedLayout<T>& dy_layout, const T* dy, T* points) const {
+    const auto x_axis = [](const auto& in, auto& out) { transform_input_axis<T>(in, out); };
+    const auto dy_axis = [](const auto& in, auto& out) { transform_gradient_axis<T>(in, out); };
+    transform_tiles<kPatch>(count, x_layout, 0, 0, x, points, x_axis);
+    T* const dy_points = points + kPoints * point_pitch(count, channels_);
+    transform_tiles<kTile>(count, dy_layout, dy_layout.top, dy_layout.left, dy, dy_points, dy_axis);
 }
 
 template <class T>
-void Winograd<T>::multiply_point(std::int64_t point, std::int64_t count, const T* x_points, const T* dy_points, T* sum,
-                                 bool add) const {
+void Winograd<T>::multiply_point(std::int64_t point, std::int64_t count, const T* points, T* sum, bool add) const {
     constexpr std::int64_t L = lanes<T>();
     constexpr int R = std::min<int>(kRows, lanes<T>());
     const std::int64_t C = padded(channels_), O = padded(out_channels_), all = count * tiles();
     const Pitches pitch{C, O, O};
-    const T* const x = x_points + point * point_pitch(count, channels_);
-    const T* const dy = dy_points + point * point_pitch(count, out_channels_);
+    const T* const x = points + point * point_pitch(count, channels_);
+    const T* const dy = points + kPoints * point_pitch(count, channels_) + point * point_pitch(count, out_channels_);
     T* const to = sum + point * C * O;
     for (std::int64_t t = 0; t < all; t += kSumTiles) {
         const std::int64_t tiles_now = std::min(kSumTiles, all - t);
@@ -367,7 +359,7 @@ void Winograd<T>::multiply_point(std::int64_t point, std::int64_t count, const T
 }
 
 template <class T>
-void Winograd<T>::finish(const T* sum, T* dweight, bool add) const {
+void Winograd<T>::finish(const T* sums, std::int64_t count, T* dweight, bool add) const {
     constexpr std::int64_t L = lanes<T>();
     const std::int64_t C = padded(channels_), O = padded(out_channels_), blocks = O / L;
     parallel_for(blocks * (C / L), [&](std::int64_t piece) {
@@ -377,7 +369,12 @@ void Winograd<T>::finish(const T* sum, T* dweight, bool add) const {
         for (std::int64_t c = 0; c < channels; ++c) {
             transform<T, kPatch, 3>(
                 interpolate_axis<T, 3>,
-                [&](int i, int j) { return hn::Load(Tag<T>(), sum + ((kPatch * i + j) * C + c0 + c) * O + o0); },
+                [&](int i, int j) {
+                    const T* const from = sums + ((kPatch * i + j) * C + c0 + c) * O + o0;
+                    Vec<T> sum = hn::Load(Tag<T>(), from);
+                    for (std::int64_t n = 1; n < count; ++n) sum = hn::Add(sum, hn::Load(Tag<T>(), from + n * sum_size()));
+                    return sum;
+                },
                 [&](int i, int j, Vec<T> value) { hn::Store(value, Tag<T>(), block[3 * i + j][c]); });
         }
         for (std::int64_t o = 0; o < outs; ++o) {

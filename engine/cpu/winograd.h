@@ -8,8 +8,8 @@
 //     dg = A₃ᵀ [Σ_tiles (G₄ dy G₄ᵀ) ⊙ (Bᵀ d B)] A₃                                                   F(3×3, 4×4)
 // a matrix product (C, tiles) × (tiles, O) at each point.
 //
-// Rounding: the transforms add and subtract what the sum does not, so that errors in f32 are about 1e-5 of the largest
-// output, ten times those of the direct sum.
+// Rounding: the transforms add and subtract what the sum does not, so that errors in f32 are 1e-6 to 5e-6 of the largest
+// output, about ten times those of the direct sum.
 #pragma once
 
 #include <cstdint>
@@ -35,17 +35,19 @@ class Winograd {
     // (count, rows, columns, O); bias: (O). Either may be null; residual may be y.
     void run(std::int64_t count, const PaddedLayout<T>& layout, const T* x, T* y, const T* bias, const T* residual) const;
 
-    // The gradient of the weights, in three steps. Images are transformed into points_size(count, channels) elements,
-    // [point][tile][channel]: x as for run, and dy, whose tile (0, 0) is the image's corner.
-    std::int64_t points_size(std::int64_t count, std::int64_t channels) const { return kPoints * point_pitch(count, channels); }
-    void transform_input(std::int64_t count, const PaddedLayout<T>& layout, const T* x, T* points) const;
-    void transform_gradient(std::int64_t count, const PaddedLayout<T>& layout, const T* dy, T* points) const;
-    // At one point, sum (+)= Σ_tiles x dy; sum: sum_size() elements, [point][C padded][O padded].
+    // The gradient of the weights, in three steps. Images are transformed into gradient_points_size(count) elements: x as for
+    // run, and dy, whose tile (0, 0) is the image's corner.
+    std::int64_t gradient_points_size(std::int64_t count) const {
+        return kPoints * (point_pitch(count, channels_) + point_pitch(count, out_channels_));
+    }
+    void transform_for_gradient(std::int64_t count, const PaddedLayout<T>& x_layout, const T* x, const PaddedLayout<T>& dy_layout,
+                                const T* dy, T* points) const;
+    // At one of kPoints points, sum (+)= Σ_tiles x dy; sum: sum_size() elements, [point][C padded][O padded].
     static constexpr std::int64_t kPoints = 36;
     std::int64_t sum_size() const { return kPoints * padded(channels_) * padded(out_channels_); }
-    void multiply_point(std::int64_t point, std::int64_t count, const T* x_points, const T* dy_points, T* sum, bool add) const;
-    // dweight: (O, 3, 3, C).
-    void finish(const T* sum, T* dweight, bool add) const;
+    void multiply_point(std::int64_t point, std::int64_t count, const T* points, T* sum, bool add) const;
+    // dweight (+)= the gradient from `count` sums, one behind the other, added in their order; (O, 3, 3, C).
+    void finish(const T* sums, std::int64_t count, T* dweight, bool add) const;
 
   private:
     static std::int64_t padded(std::int64_t channels) { return (channels + lanes<T>() - 1) / lanes<T>() * lanes<T>(); }
@@ -53,6 +55,10 @@ class Winograd {
     std::int64_t point_pitch(std::int64_t count, std::int64_t channels) const {
         return count * tiles() * padded(channels) + lanes<T>();
     }
+    // Tiles of N×N from `top`, `left` on, through `axis`, to [point][tile][channel].
+    template <int N, class Axis>
+    void transform_tiles(std::int64_t count, const PaddedLayout<T>& layout, std::int64_t top, std::int64_t left, const T* x,
+                         T* points, const Axis& axis) const;
     struct Place {
         std::int64_t image, row, column;    // of the tile's first output
     };

@@ -53,6 +53,33 @@ TEST_CASE("conv2d 5×5") { run(conv_cases("conv2d_k5", 5, {.padding = 2})); }
 TEST_CASE("conv2d 3×3 without padding") { run(conv_cases("conv2d_k3p0s1", 3, {})); }
 TEST_CASE("conv2d 2×2, stride 2") { run(conv_cases("conv2d_k2s2p0", 2, {.stride = 2})); }
 
+// 3×3 with stride 1 and at least 16 channels on both sides goes by Winograd's tiles. Tiles that hang over the edge, channels
+// that fill no vector, every padding it takes; sums that are kept whole, and (64 → 48) images' points that are kept instead,
+// in more than one round of groups.
+TEST_CASE("conv2d 3×3 by Winograd's tiles") {
+    for (const int padding : {0, 1, 2}) {
+        CAPTURE(padding);
+        run({"conv2d_winograd",
+             [&](const Inputs& in) { return conv2d(in[0], in[1], in[2], {.padding = padding}); },
+             {.shapes = {shapes(2, 8, 4, 16, 16, 3), shapes(3, 5, 7, 17, 20, 3), shapes(1, 3, 9, 33, 49, 3)}, .per_image = {0}}});
+    }
+    run({"conv2d_winograd_points",
+         [](const Inputs& in) { return conv2d(in[0], in[1], in[2], {.padding = 1}); },
+         {.shapes = {shapes(37, 4, 3, 64, 48, 3)}, .per_image = {0}}});
+}
+
+TEST_CASE("conv2d by Winograd's tiles is what its definition says") {
+    for (const int padding : {0, 1, 2}) {
+        CAPTURE(padding);
+        const Conv2dOptions options{.padding = padding};
+        const Tensor x = uniform_values({2, 7, 10, 18}, -1, 1, 1, DType::f64);
+        const Tensor w = uniform_values({21, 3, 3, 18}, -1, 1, 2, DType::f64);
+        const Tensor y = conv2d(x, w, {}, options);
+        // 162 products, through transforms that add and subtract up to ten times the sum.
+        CHECK(relative_error(y, from_values(conv2d_by_loops(x, w, options, y.shape()), y.shape(), DType::f64)) <= 1e-13);
+    }
+}
+
 TEST_CASE("conv2d with a stride beyond its filter, and with a filter that is not square") {
     run({"conv2d_k2s3",
          [](const Inputs& in) { return conv2d(in[0], in[1], in[2], {.stride = 3, .padding = 1}); },
