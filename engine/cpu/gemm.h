@@ -31,7 +31,8 @@ template <class T>
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* c,
           std::int64_t c_stride, const GemmEpilogue<T>& epilogue = {});
 
-// The same, with C's rows and columns handed out to thread_count() threads.
+// The same bits, with C's rows and columns handed out to thread_count() threads, and B packed once for all of them in memory
+// from the arena, which may throw: not for use inside parallel loops.
 template <class T>
 void parallel_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* c,
                    std::int64_t c_stride, const GemmEpilogue<T>& epilogue = {});

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "engine/cpu/math.h"
+#include "engine/cpu/partial_sums.h"
 #include "engine/cpu/scratch.h"
 
 namespace lull::cpu {
@@ -42,19 +43,6 @@ std::int64_t channel_array(std::int64_t channels) {
     return (channels + lanes<T>() - 1) / lanes<T>() * lanes<T>();
 }
 
-// Σ_p f(p), in four interleaved chains: quicker, and more accurate, than one.
-template <class T, class F>
-Vec<T> sum_pixels(std::int64_t pixels, const F& f) {
-    const Tag<T> d;
-    Vec<T> sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-    std::int64_t p = 0;
-    for (; p + 4 <= pixels; p += 4) {
-        for (int i = 0; i < 4; ++i) sum[i] = hn::Add(sum[i], f(p + i));
-    }
-    for (int i = 0; p < pixels; ++p, ++i) sum[i] = hn::Add(sum[i], f(p));
-    return hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]));
-}
-
 // μ and r of each group of x + shift, in two passes. shift: (channels) or null. statistics: (groups, 2).
 template <class T>
 void group_statistics(const Image<T>& x, const T* shift, const Groups& groups, T* statistics) {
@@ -65,7 +53,7 @@ void group_statistics(const Image<T>& x, const T* shift, const Groups& groups, T
     T* const centre = scratch.take<T>(size);
     const double elements = static_cast<double>(width * x.pixels);
     for_each_vector<T>(x.channels, [&](std::int64_t c, auto lane) {
-        hn::Store(sum_pixels<T>(x.pixels, [&](std::int64_t p) { return lane.load(x.at(p, c)); }), d, sums + c);
+        hn::Store(sum_in_order<T>(x.pixels, [&](std::int64_t p) { return lane.load(x.at(p, c)); }), d, sums + c);
     });
     std::fill_n(centre, size, T(0));
     for (std::int64_t g = 0; g < groups.count; ++g) {
@@ -79,11 +67,11 @@ void group_statistics(const Image<T>& x, const T* shift, const Groups& groups, T
     }
     for_each_vector<T>(x.channels, [&](std::int64_t c, auto lane) {
         const Vec<T> mean = hn::Load(d, centre + c);
-        hn::Store(sum_pixels<T>(x.pixels,
-                                [&](std::int64_t p) {
-                                    const Vec<T> deviation = hn::Sub(lane.load(x.at(p, c)), mean);
-                                    return hn::Mul(deviation, deviation);
-                                }),
+        hn::Store(sum_in_order<T>(x.pixels,
+                                  [&](std::int64_t p) {
+                                      const Vec<T> deviation = hn::Sub(lane.load(x.at(p, c)), mean);
+                                      return hn::Mul(deviation, deviation);
+                                  }),
                   d, sums + c);
     });
     for (std::int64_t g = 0; g < groups.count; ++g) {

@@ -1,8 +1,9 @@
 #include <algorithm>
 
 #include "engine/cpu/gemm.h"
+#include "engine/cpu/math.h"
 #include "engine/cpu/parallel.h"
-#include "engine/cpu/simd.h"
+#include "engine/cpu/partial_sums.h"
 #include "engine/ops/linear/kernels.h"
 
 namespace lull::cpu {
@@ -82,10 +83,12 @@ void linear_backward_bias(const Tensor& dy, Into dbias) {
         Tensor partials = empty({count, out}, dy.dtype());
         T* const sums = partials.data<T>();
         parallel_for(count, [&](std::int64_t p) {
-            T* const sum = sums + p * out;
-            std::fill_n(sum, out, T(0));
-            for (std::int64_t r = p * rows / count; r < (p + 1) * rows / count; ++r)
-                for (std::int64_t j = 0; j < out; ++j) sum[j] += dy_data[r * out + j];
+            const std::int64_t begin = p * rows / count, end = (p + 1) * rows / count;
+            for_each_vector<T>(out, [&](std::int64_t j, auto lane) {
+                lane.store(
+                    sum_in_order<T>(end - begin, [&](std::int64_t r) { return lane.load(dy_data + (begin + r) * out + j); }),
+                    sums + p * out + j);
+            });
         });
         combine<T>(partials, dbias);
     });

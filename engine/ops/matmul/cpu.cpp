@@ -14,15 +14,13 @@ void matmul_into(const Tensor& a, const Tensor& b, const MatmulOptions& options,
         const T* const a_data = a.data<T>();
         const T* const b_data = b.data<T>();
         T* const c_data = c.tensor.data<T>();
-        parallel_for(products, [&](std::int64_t i) {
+        const auto multiply = [&](auto gemm, std::int64_t i) {
             const MatrixView<T> A{a_data + i * m * k, a.size(-1), options.transpose_a};
             const MatrixView<T> B{b_data + i * k * n, b.size(-1), options.transpose_b};
-            T* const C = c_data + i * m * n;
-            if (products == 1)
-                parallel_gemm(m, n, k, A, B, C, n, {.add = c.add});
-            else
-                gemm(m, n, k, A, B, C, n, {.add = c.add});
-        });
+            gemm(m, n, k, A, B, c_data + i * m * n, n, GemmEpilogue<T>{.add = c.add});
+        };
+        if (products == 1) return multiply(parallel_gemm<T>, 0);
+        parallel_for(products, [&](std::int64_t i) { multiply(gemm<T>, i); });
     });
 }
 

@@ -88,6 +88,26 @@ TEST_CASE_TEMPLATE("gemm multiplies as three loops do", T, float, double) {
     check_against_loops<T>({4, 0, 5});
 }
 
+TEST_CASE_TEMPLATE("gemm multiplies with tiles of every height and width, whole and partly filled", T, float, double) {
+    for (std::int64_t m = 1; m <= 30; ++m) {
+        for (const bool a_transposed : {false, true}) {
+            for (const std::int64_t n : {1, 4, 7, 8, 15, 16, 17, 24, 31, 32, 33, 47, 48})
+                check_against_loops<T>({m, n, 70 + m % 4, a_transposed, m % 3 == 0, m % 2 == 0, n % 2 == 0});
+        }
+    }
+}
+
+TEST_CASE("gemm multiplies matrices that need blocks of every dimension") {
+    for (const bool a_transposed : {false, true}) {
+        for (const bool b_transposed : {false, true}) {
+            check_against_loops<float>({300, 288, 257, a_transposed, b_transposed, true, true});
+            check_against_loops<float>({281, 530, 65, a_transposed, b_transposed, true, false});
+            check_against_loops<float>({16, 48, 1030, a_transposed, b_transposed, false, true});
+        }
+    }
+    check_against_loops<double>({290, 300, 300, false, true, true, true});
+}
+
 TEST_CASE("a row of the product has the same bits whatever the other rows, and whatever the number of threads") {
     const std::int64_t m = 600, n = 50, k = 700;
     const auto a = noise<float>(static_cast<std::size_t>(m * k), 1), b = noise<float>(static_cast<std::size_t>(k * n), 2);
