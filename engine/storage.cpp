@@ -147,4 +147,21 @@ Storage::~Storage() {
     if (!borrowed_) arena::release(data_);
 }
 
+void Storage::changed() {
+    const std::lock_guard lock(mutex_);
+    ++version_;
+    derived_.clear();
+}
+
+std::shared_ptr<const void> Storage::find_derived(const Key& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = derived_.find(key);
+    return found == derived_.end() ? nullptr : found->second;
+}
+
+void Storage::keep_derived(const Key& key, std::shared_ptr<const void> value) {
+    const std::lock_guard lock(mutex_);
+    derived_[key] = std::move(value);
+}
+
 }    // namespace lull

@@ -3,7 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 #include "engine/device.h"
 
@@ -43,8 +46,11 @@ class Guard {
 };
 }    // namespace arena
 
-// One block of an arena, or memory that someone else owns; shared by all views of it. `version` counts the writes made
-// by optimizers and loaders, so that values derived from weights (transformed filters) know when they are stale.
+// One block of an arena, or memory that someone else owns; shared by all views of it.
+//
+// What is derived from weights (transformed filters) can be kept with them. Optimizers and loaders, which write to weights,
+// call changed(): it counts the change and frees what was derived. Whoever keeps a pointer from Tensor::data() and writes
+// through it later does the same.
 class Storage {
   public:
     explicit Storage(std::size_t bytes);                                        // uninitialised
@@ -57,9 +63,26 @@ class Storage {
     std::size_t bytes() const { return bytes_; }
     Device device() const { return Device::cpu; }
 
-    std::uint64_t version = 0;
+    std::uint64_t version() const { return version_; }
+    void changed();
+
+    // What was derived under this key (a kind of value and a place in the storage), or what make() returns now, which is kept.
+    // Several threads may ask at once; none may while another writes to the elements.
+    using Key = std::vector<std::int64_t>;
+    template <class V, class F>
+    std::shared_ptr<const V> derived(const Key& key, const F& make) {
+        std::shared_ptr<const void> value = find_derived(key);
+        if (!value) keep_derived(key, value = std::shared_ptr<const V>(make()));
+        return std::static_pointer_cast<const V>(value);
+    }
 
   private:
+    std::shared_ptr<const void> find_derived(const Key& key);
+    void keep_derived(const Key& key, std::shared_ptr<const void> value);
+
+    std::uint64_t version_ = 0;
+    std::mutex mutex_;    // of derived_
+    std::map<Key, std::shared_ptr<const void>> derived_;
     void* data_;
     std::size_t bytes_;
     std::shared_ptr<void> owner_;

@@ -54,7 +54,7 @@ void load(const std::map<std::string, Tensor>& tensors, const std::string& name,
     check(from.shape() == to.shape(), "checkpoint", name, ": expected ", to_pytorch_layout(to).shape(), ", got ",
           found->second.shape());
     copy(from, to);
-    ++to.storage()->version;
+    to.storage()->changed();
 }
 
 json parsed(const std::filesystem::path& path, const SafetensorsFile& file, const std::string& key) {

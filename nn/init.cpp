@@ -17,7 +17,7 @@ namespace {
 // A write that autograd does not see; what was derived from the weight is stale.
 void assign(Tensor& weight, const Tensor& values) {
     copy(values, weight);
-    ++weight.storage()->version;
+    weight.storage()->changed();
 }
 
 void fill_constant(Tensor& weight, double value) { assign(weight, full(weight.shape(), value)); }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/autograd.h"
 #include "engine/cpu/parallel.h"
 #include "engine/cpu/scratch.h"
 
@@ -119,6 +120,19 @@ void Convolution<T>::backward_bias(const T* dy, T* sum) const {
     }
 }
 
+template <class T>
+std::shared_ptr<const Convolution<T>> packed_convolution(const ConvShape& shape, const Tensor& weight) {
+    const auto make = [&] {
+        auto conv = std::make_shared<Convolution<T>>(shape);
+        conv->pack_forward(weight.data<T>());
+        return conv;
+    };
+    if (recording()) return make();
+    const Storage::Key key{weight.offset(),     shape.height,       shape.width,  shape.channels, shape.out_channels,
+                           shape.kernel_height, shape.kernel_width, shape.stride, shape.padding};
+    return weight.storage()->derived<Convolution<T>>(key, make);
+}
+
 // Partial sums of all slots should fit the cache beside what they are made of.
 template <class T>
 bool WeightGradient<T>::keeps_points(const Convolution<T>& conv) {
@@ -182,6 +196,8 @@ void WeightGradient<T>::finish(T* dweight, bool add) {
 
 template class Convolution<float>;
 template class Convolution<double>;
+template std::shared_ptr<const Convolution<float>> packed_convolution(const ConvShape&, const Tensor&);
+template std::shared_ptr<const Convolution<double>> packed_convolution(const ConvShape&, const Tensor&);
 template class WeightGradient<float>;
 template class WeightGradient<double>;
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "engine/cpu/direct_conv.h"
 #include "engine/cpu/padded.h"
 #include "engine/cpu/winograd.h"
+#include "engine/tensor.h"
 
 namespace lull::cpu {
 
@@ -52,6 +54,11 @@ class Convolution {
     std::optional<DirectConvolution<T>> direct_;
     std::optional<Winograd<T>> forward_, backward_;    // where winograd_
 };
+
+// A layer with its weights (O, kh, kw, C) packed for forward. While nothing is recorded (sampling), it is kept with the
+// weights until they change.
+template <class T>
+std::shared_ptr<const Convolution<T>> packed_convolution(const ConvShape& shape, const Tensor& weight);
 
 // Gathers the gradient of a layer's weights over a batch. Its images come in rounds of up to `slots` groups of `group`
 // images; each of a round's groups has a slot of its own, and a call of add for every group fills it. A slot is a partial sum,

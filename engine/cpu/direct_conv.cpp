@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "engine/cpu/narrow_conv.h"
 #include "engine/cpu/parallel.h"
+#include "engine/cpu/scratch.h"
 
 namespace lull::cpu {
 namespace {
@@ -87,6 +89,28 @@ void conv_row(const Sum<T>& sum, const T* x, const T* w, Output<T> out, std::int
     }
     if constexpr (R > 1) {
         if (pixels > 0) conv_row<T, R / 2, V>(sum, x, w, out, columns, pixels);
+    }
+}
+
+// A row of output pixels with one channel.
+template <class T, int R>
+void dot_row(const Sum<T>& sum, const std::vector<std::int64_t>& offsets, const T* x, const T* w, Output<T> out,
+             std::int64_t pixels) {
+    for (; pixels >= R; pixels -= R, x += R * lanes<T>()) {
+        T y[R];
+        dot_tile<T, R>((sum.channels + lanes<T>() - 1) / lanes<T>(), sum.x_block, offsets, x, w, y);
+        for (int r = 0; r < R; ++r) {
+            T value = y[r] + (out.bias ? *out.bias : T(0));
+            if (out.residual) {
+                value += *out.residual;
+                out.residual += out.y_column;
+            }
+            *out.y = value;
+            out.y += out.y_column;
+        }
+    }
+    if constexpr (R > 1) {
+        if (pixels > 0) dot_row<T, R / 2>(sum, offsets, x, w, out, pixels);
     }
 }
 
@@ -190,7 +214,19 @@ template <class T>
 void DirectConvolution<T>::pack(Pass& pass, const T* weight, std::int64_t tap_step, std::int64_t channel_step,
                                 std::int64_t out_step) {
     constexpr std::int64_t L = lanes<T>();
-    pass.weights = Buffer<T>(static_cast<std::int64_t>(pass.taps.size()) * pass.channels * padded(pass.out_channels));
+    const auto taps = static_cast<std::int64_t>(pass.taps.size());
+    if (pass.is_narrow()) {
+        const std::int64_t size = pass.out_channels * taps * padded(pass.channels);
+        pass.weights = Buffer<T>(size);
+        std::fill_n(pass.weights.data(), size, T(0));
+        for (std::int64_t o = 0; o < pass.out_channels; ++o)
+            for (std::int64_t c = 0; c < pass.channels; ++c)
+                for (std::int64_t t = 0; t < taps; ++t)
+                    pass.weights.data()[((o * (padded(pass.channels) / L) + c / L) * taps + t) * L + c % L] =
+                        weight[pass.taps[static_cast<std::size_t>(t)] * tap_step + c * channel_step + o * out_step];
+        return;
+    }
+    pass.weights = Buffer<T>(taps * pass.channels * padded(pass.out_channels));
     T* out = pass.weights.data();
     for (std::int64_t o0 = 0; o0 < pass.out_channels;) {
         const std::int64_t width = pass.out_channels - o0 > L ? 2 * L : L, valid = std::min(width, pass.out_channels - o0);
@@ -232,16 +268,19 @@ void DirectConvolution<T>::run(const Pass& pass, std::int64_t count, std::int64_
     constexpr std::int64_t L = lanes<T>();
     const auto taps = static_cast<std::int64_t>(pass.taps.size());
     const Sum<T> sum{pass.channels, pass.x_block, pass.offsets.data(), taps};
-    const std::int64_t bands = (pass.rows + kBandRows - 1) / kBandRows, chunks = (pass.out_channels + 2 * L - 1) / (2 * L);
+    const std::int64_t width = pass.is_narrow() ? 1 : 2 * L;    // of a chunk of output channels
+    const std::int64_t bands = (pass.rows + kBandRows - 1) / kBandRows, chunks = (pass.out_channels + width - 1) / width;
     parallel_for(count * chunks * bands, [&](std::int64_t piece) {
-        const std::int64_t band = piece % bands * kBandRows, o = piece / bands % chunks * 2 * L, n = piece / (bands * chunks);
+        const std::int64_t band = piece % bands * kBandRows, o = piece / bands % chunks * width, n = piece / (bands * chunks);
         const std::int64_t left = pass.out_channels - o;
-        const T* const w = pass.weights.data() + taps * pass.channels * o;
+        const T* const w = pass.weights.data() + taps * (pass.is_narrow() ? padded(pass.channels) : pass.channels) * o;
         for (std::int64_t i = band; i < std::min(pass.rows, band + kBandRows); ++i) {
             const std::int64_t at = n * y_image + pass.y_begin + i * pass.y_row + o;
             const Output<T> out{y + at, bias ? bias + o : nullptr, residual ? residual + at : nullptr, pass.y_column};
             const T* const x_row = x + n * x_image + i * pass.x_row;
-            if (left > L)
+            if (pass.is_narrow())
+                dot_row<T, 8>(sum, pass.offsets, x_row, w, out, pass.columns);
+            else if (left > L)
                 conv_row<T, kBroadcasts<T, 2>, 2>(sum, x_row, w, out, left, pass.columns);
             else
                 conv_row<T, kBroadcasts<T, 1>, 1>(sum, x_row, w, out, left, pass.columns);
@@ -263,6 +302,8 @@ void DirectConvolution<T>::backward_data(std::int64_t count, const T* dy, T* dx,
 
 template <class T>
 void DirectConvolution<T>::backward_weights(const T* x, const T* dy, T* partial) const {
+    const std::int64_t least = std::min(shape_.channels, shape_.out_channels);
+    if (least <= kNarrow && shape_.taps() >= 9) return backward_narrow_weights(x, dy, partial);
     constexpr std::int64_t L = lanes<T>();
     constexpr int kOne = std::min<int>(kBroadcasts<T, 1>, L), kTwo = std::min<int>(kBroadcasts<T, 2>, L);
     const PaddedLayout<T>&x_layout = input_, &dy_layout = gradient_;
@@ -295,6 +336,33 @@ void DirectConvolution<T>::backward_weights(const T* x, const T* dy, T* partial)
             }
             o += vectors * L;
         }
+    }
+}
+
+template <class T>
+void DirectConvolution<T>::backward_narrow_weights(const T* x, const T* dy, T* partial) const {
+    constexpr std::int64_t L = lanes<T>();
+    const std::int64_t C = padded(shape_.channels), O = padded(shape_.out_channels), taps = shape_.taps();
+    const T* const dy_image = dy + gradient_.offset(gradient_.top, gradient_.left);
+    const std::int64_t x_row = shape_.stride * input_.row_pitch();
+    if (shape_.channels <= shape_.out_channels) {
+        const NarrowGrid grid{gradient_.height, gradient_.width, gradient_.row_pitch(), x_row};
+        for (std::int64_t c = 0; c < shape_.channels; ++c)
+            for (std::int64_t o = 0; o < O; o += L)
+                all_taps<T, false>(grid, dy_image + o / L * gradient_.block_pitch(), x + c / L * input_.block_pitch() + c % L,
+                                   forward_.offsets, partial + c * O + o, C * O);
+        return;
+    }
+    // Vectors of input channels: [tap][C], and from there to the partial sum's [tap][C][O].
+    const NarrowGrid grid{gradient_.height, gradient_.width, x_row, gradient_.row_pitch()};
+    Scratch scratch;
+    T* const sum = scratch.take<T>(taps * C);
+    for (std::int64_t o = 0; o < shape_.out_channels; ++o) {
+        std::fill_n(sum, taps * C, T(0));
+        for (std::int64_t c = 0; c < C; c += L)
+            all_taps<T, true>(grid, x + c / L * input_.block_pitch(), dy_image + o / L * gradient_.block_pitch() + o % L,
+                              forward_.offsets, sum + c, C);
+        for (std::int64_t i = 0; i < taps * C; ++i) partial[i * O + o] += sum[i];
     }
 }
 

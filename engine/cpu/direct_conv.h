@@ -3,7 +3,8 @@
 // For a tile of neighbouring output pixels and a chunk of output channels the sums stay in registers, while each input is
 // broadcast against a vector of packed weights. Backward-data is the same loop with other taps and transposed weights (for
 // stride s: s² passes, one for each residue of the output's row and column); backward-weights keeps (input channels ×
-// output channels) of a tap in registers and runs over pixels.
+// output channels) of a tap in registers and runs over pixels. Layers with a few channels on one side have kernels of their
+// own (engine/cpu/narrow_conv.h).
 //
 // Order of summation: channel blocks, then taps, then channels; for weights images, then pixels. It follows from the shape.
 #pragma once
@@ -13,6 +14,7 @@
 
 #include "engine/cpu/buffer.h"
 #include "engine/cpu/conv_shape.h"
+#include "engine/cpu/narrow_conv.h"
 #include "engine/cpu/padded.h"
 
 namespace lull::cpu {
@@ -46,7 +48,9 @@ class DirectConvolution {
         std::int64_t x_row, x_block, y_begin, y_row, y_column;
         std::vector<std::int64_t> taps;       // which of the filter's
         std::vector<std::int64_t> offsets;    // where each reads, from the grid pixel's place
-        Buffer<T> weights;                    // [chunk of O][block of C][tap][C][O]
+        Buffer<T> weights;                    // [chunk of O][block of C][tap][C][O]; narrow: [O][block of C][tap][C]
+
+        bool is_narrow() const { return out_channels <= kNarrow && channels > kNarrow; }
     };
     Pass forward_pass() const;
     Pass backward_pass(std::int64_t row_phase, std::int64_t column_phase) const;
@@ -54,6 +58,8 @@ class DirectConvolution {
     static void run(const Pass& pass, std::int64_t count, std::int64_t x_image, const T* x, std::int64_t y_image, T* y,
                     const T* bias, const T* residual);
     static std::int64_t padded(std::int64_t channels) { return (channels + lanes<T>() - 1) / lanes<T>() * lanes<T>(); }
+
+    void backward_narrow_weights(const T* x, const T* dy, T* partial) const;
 
     ConvShape shape_;
     PaddedLayout<T> input_, gradient_;

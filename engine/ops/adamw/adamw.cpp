@@ -35,8 +35,8 @@ void adamw_step(Tensor& weights, const Tensor& grad, Tensor& first_moment, Tenso
     check(step.beta1_power < 1 && step.beta2_power < 1, "adamw", "expected the powers of β₁ and of β₂ below 1, got ",
           step.beta1_power, " and ", step.beta2_power);
     dispatch(weights, cpu::adamw_update, cuda::adamw_update)(weights, grad, first_moment, second_moment, ema, step);
-    ++weights.storage()->version;
-    if (ema.defined()) ++ema.storage()->version;
+    weights.storage()->changed();
+    if (ema.defined()) ema.storage()->changed();
 }
 
 }    // namespace lull

@@ -23,8 +23,8 @@ struct AdamWStep {
 // √Σ g². grad: (n) f32, any n; summed in f64 in an order that the length alone decides.
 double global_norm(const Tensor& grad);
 
-// Updates weights, moments and EMA, all (n) f32, contiguous, in place, and bumps the version of the weights' storage and
-// of the EMA's. ema may be undefined. Throws Error unless eps > 0 and the powers of β are below 1.
+// Updates weights, moments and EMA, all (n) f32, contiguous, in place, and says that the weights' storage and the EMA's
+// have changed. ema may be undefined. Throws Error unless eps > 0 and the powers of β are below 1.
 void adamw_step(Tensor& weights, const Tensor& grad, Tensor& first_moment, Tensor& second_moment, Tensor& ema,
                 const AdamWStep& step);
 

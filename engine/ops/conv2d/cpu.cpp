@@ -40,13 +40,12 @@ T* pad(Scratch& scratch, const PaddedLayout<T>& layout, const Tensor& t, std::in
 
 void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options, Tensor y) {
     with_compute_dtype("conv2d", x.dtype(), [&]<class T>(T) {
-        Convolution<T> conv(shape_of(weight, x.size(1), x.size(2), options));
-        conv.pack_forward(weight.data<T>());
-        const PaddedLayout<T> layout = conv.input();
-        for_each_group(x.size(0), conv.group(), [&](std::int64_t first, std::int64_t count) {
+        const auto conv = packed_convolution<T>(shape_of(weight, x.size(1), x.size(2), options), weight);
+        const PaddedLayout<T> layout = conv->input();
+        for_each_group(x.size(0), conv->group(), [&](std::int64_t first, std::int64_t count) {
             Scratch scratch;
             T* const padded = pad<T>(scratch, layout, x, first, count);
-            conv.forward(count, padded, y.data<T>() + first * image_size(y), bias.defined() ? bias.data<T>() : nullptr);
+            conv->forward(count, padded, y.data<T>() + first * image_size(y), bias.defined() ? bias.data<T>() : nullptr);
         });
     });
 }

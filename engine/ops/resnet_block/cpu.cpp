@@ -28,7 +28,7 @@ struct Block {
     Groups groups;
     const T *x, *skip, *emb;    // skip and emb may be null
     const ResnetBlockWeights& w;
-    Convolution<T> conv1, conv2;
+    ConvShape filter1, filter2;
 
     Block(const Tensor& x_tensor, const Tensor& skip_tensor, const Tensor& emb_tensor, const ResnetBlockWeights& weights,
           const ResnetBlockOptions& options)
@@ -42,8 +42,8 @@ struct Block {
           skip(data_or_null<T>(skip_tensor)),
           emb(data_or_null<T>(emb_tensor)),
           w(weights),
-          conv1(filter(x_tensor, C)),
-          conv2(filter(x_tensor, O)) {}
+          filter1(filter(x_tensor, C)),
+          filter2(filter(x_tensor, O)) {}
     ConvShape filter(const Tensor& image, std::int64_t channels) const {
         return {.height = image.size(1),
                 .width = image.size(2),
@@ -54,7 +54,6 @@ struct Block {
                 .padding = 1};
     }
     bool has_shortcut() const { return w.shortcut_weight.defined(); }
-    std::int64_t group() const { return std::max(conv1.group(), conv2.group()); }
 
     // Images of x ‖ skip: as they lie, or side by side in scratch memory where a vector would straddle the seam, or where the
     // sum is the shortcut.
@@ -106,11 +105,11 @@ struct Block {
 
 // Statistics are (images, groups, 2). h may be null: then nobody needs it later.
 template <class T>
-void forward_group(const Block<T>& block, std::int64_t first, std::int64_t count, T* y_all, T* h_all, T* statistics1_all,
-                   T* statistics2_all) {
+void forward_group(const Block<T>& block, const Convolution<T>& conv1, const Convolution<T>& conv2, std::int64_t first,
+                   std::int64_t count, T* y_all, T* h_all, T* statistics1_all, T* statistics2_all) {
     Scratch scratch;
     const ResnetBlockWeights& w = block.w;
-    const PaddedLayout<T> layout1 = block.conv1.input(), layout2 = block.conv2.input();
+    const PaddedLayout<T> layout1 = conv1.input(), layout2 = conv2.input();
     const std::int64_t out = block.pixels * block.O, pairs = 2 * block.groups.count;
     T* const padded = scratch.take<T>(count * std::max(layout1.size(), layout2.size()));
     T* const h = h_all ? h_all + first * out : scratch.take<T>(count * out);
@@ -126,7 +125,7 @@ void forward_group(const Block<T>& block, std::int64_t first, std::int64_t count
         write_padded(layout1, padded + i * layout1.size(),
                      NormaliseAndActivate<T, true>{image, norm, w.norm1_weight.data<T>(), w.norm1_bias.data<T>()});
     });
-    block.conv1.forward(count, padded, h);
+    conv1.forward(count, padded, h);
 
     parallel_for(count, [&](std::int64_t i) {
         Scratch inner;
@@ -138,7 +137,7 @@ void forward_group(const Block<T>& block, std::int64_t first, std::int64_t count
         write_padded(layout2, padded + i * layout2.size(),
                      NormaliseAndActivate<T, true>{image, norm, w.norm2_weight.data<T>(), w.norm2_bias.data<T>()});
     });
-    block.conv2.forward(count, padded, y, w.conv2_bias.data<T>(), block.has_shortcut() ? nullptr : in.x);
+    conv2.forward(count, padded, y, w.conv2_bias.data<T>(), block.has_shortcut() ? nullptr : in.x);
 
     if (!block.has_shortcut()) return;
     const T* bias = w.shortcut_bias.data<T>();
@@ -173,6 +172,7 @@ struct SumLayout {
 template <class T>
 struct Backward {
     const Block<T>& block;
+    const Convolution<T>&conv1, &conv2;
     const SumLayout<T>& parts;
     const std::vector<std::int64_t>&offsets1, &offsets2;    // of pixels in the convolutions' padded inputs
     const ResnetBlockGradients& gradients;
@@ -198,7 +198,6 @@ struct Backward {
     void operator()(std::int64_t slot, std::int64_t first, std::int64_t count) const {
         Scratch scratch;
         const ResnetBlockWeights& w = block.w;
-        const Convolution<T>&conv1 = block.conv1, &conv2 = block.conv2;
         const PaddedLayout<T> layout1 = conv1.input(), layout2 = conv2.input();
         const PaddedLayout<T> dy_layout = conv2.gradient(), dh_layout = conv1.gradient();
         const std::int64_t pixels = block.pixels, O = block.O, pairs = 2 * block.groups.count;
@@ -352,12 +351,12 @@ void sum_weight_gradients(const Block<T>& block, const SumLayout<T>& parts, cons
 void resnet_block_forward(const Tensor& x, const Tensor& skip, const Tensor& emb, const ResnetBlockWeights& weights,
                           const ResnetBlockOptions& options, Tensor y, Tensor h, Tensor statistics1, Tensor statistics2) {
     with_compute_dtype("resnet_block", x.dtype(), [&]<class T>(T) {
-        Block<T> block(x, skip, emb, weights, options);
-        block.conv1.pack_forward(weights.conv1_weight.data<T>());
-        block.conv2.pack_forward(weights.conv2_weight.data<T>());
-        for_each_group(block.images, block.group(), [&](std::int64_t first, std::int64_t count) {
-            forward_group<T>(block, first, count, y.data<T>(), h.defined() ? h.data<T>() : nullptr, statistics1.data<T>(),
-                             statistics2.data<T>());
+        const Block<T> block(x, skip, emb, weights, options);
+        const auto conv1 = packed_convolution<T>(block.filter1, weights.conv1_weight);
+        const auto conv2 = packed_convolution<T>(block.filter2, weights.conv2_weight);
+        for_each_group(block.images, std::max(conv1->group(), conv2->group()), [&](std::int64_t first, std::int64_t count) {
+            forward_group<T>(block, *conv1, *conv2, first, count, y.data<T>(), h.defined() ? h.data<T>() : nullptr,
+                             statistics1.data<T>(), statistics2.data<T>());
         });
     });
 }
@@ -366,20 +365,22 @@ void resnet_block_backward(const Tensor& x, const Tensor& skip, const Tensor& em
                            const ResnetBlockOptions& options, const Tensor& h, const Tensor& statistics1,
                            const Tensor& statistics2, const Tensor& dy, const ResnetBlockGradients& gradients) {
     with_compute_dtype("resnet_block", x.dtype(), [&]<class T>(T) {
-        Block<T> block(x, skip, emb, weights, options);
-        block.conv1.pack_backward(weights.conv1_weight.data<T>());
-        block.conv2.pack_backward(weights.conv2_weight.data<T>());
+        const Block<T> block(x, skip, emb, weights, options);
+        Convolution<T> conv1(block.filter1), conv2(block.filter2);
+        conv1.pack_backward(weights.conv1_weight.data<T>());
+        conv2.pack_backward(weights.conv2_weight.data<T>());
         const SumLayout<T> parts(block);
-        const std::int64_t group = block.group();
+        const std::int64_t group = std::max(conv1.group(), conv2.group());
         const std::int64_t slot_size =
-            WeightGradient<T>::slot_size(block.conv1, group) + WeightGradient<T>::slot_size(block.conv2, group) + parts.size;
+            WeightGradient<T>::slot_size(conv1, group) + WeightGradient<T>::slot_size(conv2, group) + parts.size;
         const std::int64_t slots = slots_for(block.images, group, slot_size * static_cast<std::int64_t>(sizeof(T)));
-        WeightGradient<T> filter1(block.conv1, slots, group), filter2(block.conv2, slots, group);
+        WeightGradient<T> filter1(conv1, slots, group), filter2(conv2, slots, group);
         const Buffer<T> sums(slots * parts.size);
         std::fill_n(sums.data(), slots * parts.size, T(0));
-        const std::vector<std::int64_t> offsets1 = pixel_offsets(block.conv1.input()),
-                                        offsets2 = pixel_offsets(block.conv2.input());
+        const std::vector<std::int64_t> offsets1 = pixel_offsets(conv1.input()), offsets2 = pixel_offsets(conv2.input());
         const Backward<T> backward{.block = block,
+                                   .conv1 = conv1,
+                                   .conv2 = conv2,
                                    .parts = parts,
                                    .offsets1 = offsets1,
                                    .offsets2 = offsets2,

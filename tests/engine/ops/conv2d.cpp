@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "engine/autograd.h"
+#include "engine/ops/elementwise/elementwise.h"
 #include "tests/support/op_case.h"
 
 namespace {
@@ -133,6 +135,21 @@ TEST_CASE("conv2d gives an image the same bits in every batch, with whole and pa
         CHECK(same_bits(conv2d(x.slice(0, n, n + 1), w, {}, {.padding = 1}), all.slice(0, n, n + 1)));
     }
     CHECK(conv2d(x.slice(0, 0, 0), w, {}, {.padding = 1}).shape() == Shape{0, 11, 27, 52});
+}
+
+TEST_CASE("conv2d without gradients keeps what it made of the weights until they change") {
+    const NoGrad none;
+    const Tensor x = uniform_values({1, 6, 5, 18}, -1, 1, 1, DType::f32), other_x = uniform_values({2, 9, 4, 18}, -1, 1, 3);
+    Tensor w = uniform_values({17, 3, 3, 18}, -1, 1, 2, DType::f32);
+    const Tensor first = conv2d(x, w, {}, {.padding = 1});
+    CHECK(same_bits(conv2d(x, w, {}, {.padding = 1}), first));
+    CHECK(same_bits(conv2d(other_x, w, {}, {.padding = 1}), conv2d(other_x, w.clone(), {}, {.padding = 1})));
+    CHECK(same_bits(conv2d(x, w, {}, {.padding = 0}), conv2d(x, w.clone(), {}, {.padding = 0})));
+    const Tensor part = w.slice(0, 1, 17);    // the same storage, from another place on
+    CHECK(same_bits(conv2d(x, part, {}, {.padding = 1}), conv2d(x, part.clone(), {}, {.padding = 1})));
+    for (std::int64_t i = 0; i < w.elements(); ++i) w.data<float>()[i] *= 2;
+    w.storage()->changed();
+    CHECK(same_bits(conv2d(x, w, {}, {.padding = 1}), first * scalar(2)));
 }
 
 TEST_CASE("conv2d says which weight it expected") {
