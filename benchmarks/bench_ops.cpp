@@ -1,171 +1,100 @@
-// How near the heavy operations of S16 come to the machine's peak, in GFLOP/s of direct convolution.
+// How near every operation of S16 and M32 comes to the machine's limits, which are measured in the same run.
 //
-//     bench_ops [threads] [batch]
+//     bench_ops --filter 'conv3x3 .*64->64'
+//     bench_ops --filter '^(group_norm|adamw)' --json
 //
-// Times are the best of many runs, so that other work on the machine disturbs little. The peak is measured between them.
-#include <algorithm>
-#include <chrono>
+// Times are the best of many runs, so that other work on the machine disturbs little. Convolutions count the operations of the
+// direct algorithm, so a quicker algorithm may exceed the peak; what fits in the caches may exceed the copy's bandwidth.
+#include <CLI/CLI.hpp>
 #include <cstdio>
-#include <cstdlib>
-#include <vector>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <regex>
 
-#include "engine/autograd.h"
-#include "engine/cpu/parallel.h"
+#include "benchmarks/measure.h"
+#include "benchmarks/op_cases.h"
 #include "engine/cpu/simd.h"
-#include "engine/ops/batch_norm/batch_norm.h"
-#include "engine/ops/conv2d/conv2d.h"
-#include "engine/ops/conv2d/kernels.h"
-#include "engine/ops/group_norm/group_norm.h"
-#include "engine/ops/resnet_block/kernels.h"
-#include "engine/ops/resnet_block/resnet_block.h"
-#include "engine/random.h"
+#include "engine/machine.h"
 #include "engine/threads.h"
 
 namespace {
 
 using namespace lull;
+using json = nlohmann::ordered_json;
 
-// Seconds of the quickest run of f within about a third of a second.
-template <class F>
-double best_time(const F& f) {
-    using Clock = std::chrono::steady_clock;
-    f();
-    double best = 1e30, total = 0;
-    for (int runs = 0; runs < 5 || total < 0.3; ++runs) {
-        const auto begin = Clock::now();
-        f();
-        const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-        best = std::min(best, seconds);
-        total += seconds;
+struct Limits {
+    double peak_gflops = lull::peak_gflops(), copy_gb_per_s = copy_bandwidth();
+
+    json to_json() const {
+        return {{"peak_gflops", peak_gflops},
+                {"copy_gb_per_s", copy_gb_per_s},
+                {"threads", thread_count()},
+                {"target", hwy::TargetName(HWY_TARGET)}};
     }
-    return best;
-}
+};
 
-// Multiply-adds that depend on nothing but registers, on all threads.
-double peak_gflops() {
-    constexpr int kChains = 16;
-    constexpr std::int64_t kSteps = 100'000;
-    const double seconds = best_time([] {
-        cpu::parallel_for(thread_count(), [](std::int64_t) {
-            const cpu::Tag<float> d;
-            cpu::Vec<float> sum[kChains];
-            for (int i = 0; i < kChains; ++i) sum[i] = cpu::hn::Set(d, static_cast<float>(i));
-            const auto a = cpu::hn::Set(d, 0.999f), b = cpu::hn::Set(d, 1e-3f);
-            for (std::int64_t step = 0; step < kSteps; ++step) {
-#pragma GCC unroll 16
-                for (int i = 0; i < kChains; ++i) sum[i] = cpu::hn::MulAdd(sum[i], a, b);
-            }
-            for (int i = 1; i < kChains; ++i) sum[0] = cpu::hn::Add(sum[0], sum[i]);
-            if (cpu::hn::GetLane(sum[0]) < 0) std::abort();    // never: but the compiler must not know
-        });
-    });
-    return 2. * kChains * kSteps * cpu::lanes<float>() * thread_count() / seconds * 1e-9;
-}
-
-Tensor noise(const Shape& shape, std::uint64_t index) {
-    return random_normal(shape, {.seed = 1, .purpose = Purpose::data, .index = index});
-}
-
-void bench_conv(std::int64_t N, std::int64_t size, std::int64_t C, std::int64_t O, int stride) {
-    const Conv2dOptions options{.stride = stride, .padding = 1};
-    const Tensor x = noise({N, size, size, C}, 0), w = noise({O, 3, 3, C}, 1);
-    const Tensor y = empty({N, size / stride, size / stride, O}), dy = noise(y.shape(), 2);
-    const Into dx{empty_like(x)}, dw{empty_like(w)};
-    const double gflop = 2e-9 * static_cast<double>(y.elements() * 9 * C);
-    const double forward = best_time([&] { cpu::conv2d_forward(x, w, {}, options, y); });
-    const double data = best_time([&] { cpu::conv2d_backward_data(w, dy, options, dx); });
-    const double weights = best_time([&] { cpu::conv2d_backward_weights(x, w, dy, options, dw, {}); });
-    std::printf("conv 3x3%s %2d^2 %3d->%3d    forward %6.1f   backward-data %6.1f   backward-weights %6.1f GFLOP/s\n",
-                stride == 2 ? "/2" : "  ", static_cast<int>(size), static_cast<int>(C), static_cast<int>(O), gflop / forward,
-                gflop / data, gflop / weights);
-}
-
-void bench_block(std::int64_t N, std::int64_t size, std::int64_t C1, std::int64_t C2, std::int64_t O) {
-    const std::int64_t C = C1 + C2;
-    const Tensor x = noise({N, size, size, C1}, 0), skip = C2 ? noise({N, size, size, C2}, 1) : Tensor(), emb = noise({N, O}, 2);
-    ResnetBlockWeights w{ones({C}), zeros({C}), noise({O, 3, 3, C}, 3), zeros({O}),
-                         ones({O}), zeros({O}), noise({O, 3, 3, O}, 4), zeros({O}),
-                         {},        {}};
-    if (C != O) {
-        w.shortcut_weight = noise({O, 1, 1, C}, 5);
-        w.shortcut_bias = zeros({O});
+void time_case(const OpCase& c, const Limits& limits, bool as_json) {
+    const double peak = peak_gflops(/*at_least=*/0.02);    // anew for each: a virtual machine's processors come and go
+    const double seconds = best_time(c.prepare());
+    const bool computes = c.flops > 0;
+    const double speed = 1e-9 * (computes ? c.flops : c.bytes) / seconds;
+    const double fraction = speed / (computes ? peak : limits.copy_gb_per_s);
+    if (as_json) {
+        std::cout << json{{"name", c.name},       {"ms", 1e3 * seconds}, {computes ? "gflops" : "gb_per_s", speed},
+                          {"fraction", fraction}, {"in_s16", c.in_s16},  {"in_m32", c.in_m32}}
+                  << std::endl;
+    } else {
+        std::printf("%-44s %9.3f ms %8.1f %-7s %4.0f%%\n", c.name.c_str(), 1e3 * seconds, speed, computes ? "GFLOP/s" : "GB/s",
+                    100 * fraction);
+        std::fflush(stdout);
     }
-    const ResnetBlockOptions options{};
-    const Tensor y = empty({N, size, size, O}), h = empty_like(y), dy = noise(y.shape(), 6);
-    const Tensor statistics1 = empty({N, options.groups, 2}), statistics2 = empty_like(statistics1);
-    const auto into = [](const Tensor& t) { return t.defined() ? Into{empty_like(t)} : Into{}; };
-    const ResnetBlockGradients gradients{into(x),
-                                         into(skip),
-                                         into(emb),
-                                         into(w.norm1_weight),
-                                         into(w.norm1_bias),
-                                         into(w.conv1_weight),
-                                         into(w.conv1_bias),
-                                         into(w.norm2_weight),
-                                         into(w.norm2_bias),
-                                         into(w.conv2_weight),
-                                         into(w.conv2_bias),
-                                         into(w.shortcut_weight),
-                                         into(w.shortcut_bias)};
-    const double gflop = 2e-9 * static_cast<double>(N * size * size * O * (9 * C + 9 * O + (C == O ? 0 : C)));
-    const double forward =
-        best_time([&] { cpu::resnet_block_forward(x, skip, emb, w, options, y, h, statistics1, statistics2); });
-    const double backward =
-        best_time([&] { cpu::resnet_block_backward(x, skip, emb, w, options, h, statistics1, statistics2, dy, gradients); });
-    std::printf("resnet_block %2d^2 %2d+%2d->%2d    forward %6.1f (%5.2f ms)   backward %6.1f (%5.2f ms) GFLOP/s\n",
-                static_cast<int>(size), static_cast<int>(C1), static_cast<int>(C2), static_cast<int>(O), gflop / forward,
-                1e3 * forward, 2 * gflop / backward, 1e3 * backward);
 }
 
-void bench_group_norm(std::int64_t N, std::int64_t size, std::int64_t C) {
-    const Tensor x = noise({N, size, size, C}, 0);
-    const double forward = best_time([&] {
-        const NoGrad none;
-        group_norm(x, ones({C}), zeros({C}), {.activation = Activation::silu});
-    });
-    std::printf("group_norm + SiLU %2d^2 %2d    forward %.2f ns per element\n", static_cast<int>(size), static_cast<int>(C),
-                1e9 * forward / static_cast<double>(x.elements()));
+void print(const Limits& limits, bool as_json) {
+    if (as_json)
+        std::cout << limits.to_json() << std::endl;
+    else
+        std::printf("%.0f GFLOP/s of f32 multiply-adds, %.1f GB/s of copying, %d threads, %s\n", limits.peak_gflops,
+                    limits.copy_gb_per_s, thread_count(), hwy::TargetName(HWY_TARGET));
 }
 
-void bench_batch_norm(std::int64_t N, std::int64_t size, std::int64_t C) {
-    const Tensor x = noise({N, size, size, C}, 0);
-    const double forward = best_time([&] {
-        const NoGrad none;
-        batch_norm_train(x, ones({C}), zeros({C}));
-    });
-    std::printf("batch_norm, training %2d^2 %2d    forward %.2f ns per element\n", static_cast<int>(size), static_cast<int>(C),
-                1e9 * forward / static_cast<double>(x.elements()));
-}
+int run(int argc, char** argv) {
+    CLI::App app("How near every operation of S16 and M32 comes to the machine's limits.");
+    std::string filter;
+    std::int64_t images = 32;
+    DType precision = DType::f32;
+    int threads = thread_count();
+    bool as_json = false, only_limits = false, list = false;
+    app.add_option("--filter", filter, "a regular expression: of the operations' names");
+    app.add_option("--images", images, "in a batch")->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option("--precision", precision, "of activations and weights: f32 or bf16")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, DType>{{"f32", DType::f32}, {"bf16", DType::bf16}}));
+    app.add_option("--threads", threads, "of lull's pool")->capture_default_str();
+    app.add_flag("--json", as_json, "one JSON object per line, the machine's limits first");
+    app.add_flag("--limits", only_limits, "only the machine's limits, as JSON");
+    app.add_flag("--list", list, "only the names");
+    CLI11_PARSE(app, argc, argv);
 
-void print_peak() { std::printf("peak %.1f GFLOP/s, %d threads\n", peak_gflops(), thread_count()); }
+    check_machine();
+    set_thread_count(threads);
+    if (list) {
+        for (const OpCase& c : op_cases(images, precision)) std::cout << c.name << '\n';
+        return 0;
+    }
+    const Limits limits;
+    print(limits, as_json || only_limits);
+    if (only_limits) return 0;
+    const std::regex wanted(filter);
+    for (const OpCase& c : op_cases(images, precision))
+        if (std::regex_search(c.name, wanted)) time_case(c, limits, as_json);
+    if (!as_json) print(Limits(), false);    // whether they stayed the same
+    return 0;
+}
 
 }    // namespace
 
-int main(int argc, char** argv) {
-    if (argc > 1) set_thread_count(std::atoi(argv[1]));
-    const std::int64_t N = argc > 2 ? std::atoi(argv[2]) : 32;
-    print_peak();
-    bench_conv(N, 32, 1, 16, 1);
-    bench_conv(N, 32, 16, 16, 1);
-    bench_conv(N, 32, 48, 16, 1);
-    bench_conv(N, 32, 16, 1, 1);
-    bench_conv(N, 32, 16, 16, 2);
-    bench_conv(N, 16, 32, 32, 1);
-    bench_conv(N, 16, 32, 32, 2);
-    bench_conv(N, 8, 64, 64, 1);
-    bench_conv(N, 8, 128, 64, 1);
-    print_peak();
-    bench_block(N, 32, 16, 0, 16);
-    bench_block(N, 32, 32, 16, 16);
-    bench_block(N, 32, 16, 16, 16);
-    bench_block(N, 16, 16, 0, 32);
-    bench_block(N, 16, 32, 0, 32);
-    bench_block(N, 16, 32, 32, 32);
-    bench_block(N, 16, 64, 32, 32);
-    bench_block(N, 8, 32, 0, 64);
-    bench_block(N, 8, 64, 0, 64);
-    bench_block(N, 8, 64, 64, 64);
-    bench_group_norm(N, 32, 16);
-    bench_batch_norm(N, 32, 16);
-    print_peak();
+int main(int argc, char** argv) try { return run(argc, argv); } catch (const std::exception& error) {
+    std::cerr << "bench_ops: " << error.what() << '\n';
+    return 1;
 }

@@ -20,13 +20,13 @@ std::int64_t peak_rss_mib();             // the most memory that this process ha
 
 double median(std::vector<double> values);    // of at least one
 
-// Seconds of the quickest of many runs of f, at least five and a fifth of a second of them: other work on the machine disturbs
+// Seconds of the quickest of many runs of f, at least five and `at_least` seconds of them: other work on the machine disturbs
 // the quickest least.
 template <class F>
-double best_time(const F& f) {
+double best_time(const F& f, double at_least = 0.2) {
     f();
     double best = 1e30, total = 0;
-    for (int runs = 0; runs < 5 || total < 0.2; ++runs) {
+    for (int runs = 0; runs < 5 || total < at_least; ++runs) {
         const Milliseconds begin = now();
         f();
         const double seconds = 1e-3 * (now() - begin).wall;
@@ -38,7 +38,7 @@ double best_time(const F& f) {
 
 // All threads at once: multiply-adds between registers, f32, in GFLOP/s; and a copy of memory much larger than the caches,
 // in GB/s, read and written bytes both counted.
-double peak_gflops();
+double peak_gflops(double at_least = 0.2);
 double copy_bandwidth();
 
 }    // namespace lull

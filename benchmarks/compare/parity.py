@@ -1,0 +1,96 @@
+"""Do both sides compute the same? Losses, gradients, samples and loss curves of the same weights, data, σ and noise."""
+
+import json
+import sys
+
+import numpy as np
+from PIL import Image, ImageDraw
+from safetensors.numpy import load_file
+
+from programs import ROOT
+
+# Relative to PyTorch's f32. bf16 has no exact answer to be near to: lull's may be this many times as far from the f32 values
+# as PyTorch's own bf16 is.
+F32_TOLERANCE = 1e-4
+BF16_FACTOR = 1.5
+# A parameter's gradient smaller than this part of the whole is rounding alone: keys' biases have none in exact arithmetic.
+NEGLIGIBLE = 1e-4
+SMOOTHING = 20    # steps
+
+
+def norm(tensors):
+    return np.sqrt(sum(np.sum(t.astype(np.float64) ** 2) for t in tensors))
+
+
+def distances(mine, other):
+    """Relative differences of the first loss, of the whole gradient, of the worst parameter's gradient, and of the samples."""
+    assert mine.keys() == other.keys(), sorted(mine.keys() ^ other.keys())
+    names = [name for name in other if name.startswith("gradient.")]
+    whole = norm(other[name] for name in names)
+
+    def worst(name):
+        return norm([mine[name] - other[name]]) / max(norm([other[name]]), NEGLIGIBLE * whole)
+    return {"loss": float(abs(mine["loss"][0] / other["loss"][0] - 1)),
+            "gradient": float(norm(mine[name] - other[name] for name in names) / whole),
+            "worst_parameter": float(max(map(worst, names))),
+            "samples": float(norm([mine["samples"] - other["samples"]]) / norm([other["samples"]]))}
+
+
+def smoothed(losses):
+    return np.convolve(losses, np.ones(SMOOTHING) / SMOOTHING, mode="valid")
+
+
+def plot(path, curves, title):
+    """Smoothed losses by step, the first curve broad and pale, the others thin above it."""
+    width, height, margin = 960, 540, 50
+    image = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(image)
+    curves = {name: smoothed(losses) for name, losses in curves.items()}
+    top, steps = 1.05 * max(c.max() for c in curves.values()), max(map(len, curves.values()))
+
+    def point(step, loss):
+        return margin + step / max(1, steps - 1) * (width - 2 * margin), height - margin - loss / top * (height - 2 * margin)
+    draw.line([point(0, top), point(0, 0), point(steps - 1, 0)], fill="black")
+    for mark in np.linspace(0, top, 6):
+        draw.text((5, point(0, mark)[1] - 6), f"{mark:.2f}", fill="black")
+    draw.text((margin, height - margin + 8), f"step {SMOOTHING} to {steps + SMOOTHING - 1}, means of {SMOOTHING} steps", fill="black")
+    draw.text((margin, 15), title, fill="black")
+    for i, (name, losses) in enumerate(curves.items()):
+        colour, thickness = (("#9ec5f5", 9), ("#c02020", 2), ("#208020", 2))[i % 3]
+        draw.line([point(s, loss) for s, loss in enumerate(losses)], fill=colour, width=thickness)
+        draw.text((width - 200, 15 + 16 * i), name, fill=colour)
+    image.save(path)
+
+
+def check_parity(lab, model, steps, images):
+    """The report of one model: distances by precision, whether they pass, and how far the loss curves lie apart."""
+    folder = lab.out / f"parity-{model}"
+    folder.mkdir(exist_ok=True)
+    prepare = [sys.executable, str(ROOT / "benchmarks/peers/prepare.py"), str(folder), "--model", model, "--steps", str(steps),
+               "--images", str(images)]
+    with lab.busy():
+        counted = json.loads(lab.run(prepare, timed=False))["forward_gflop"]
+    results = {}
+    for side, command in (("lull", lab.lull), ("torch", lab.torch)):
+        for precision in ("f32", "bf16"):
+            lab.say(f"parity {model}: {side} {precision} trains {steps} steps of {images} images")
+            output = folder / f"{side}-{precision}.safetensors"
+            with lab.busy():
+                lab.run(command("replay", folder / "unet", folder / "batches.safetensors", output, "--precision", precision),
+                        timed=False)
+            results[side, precision] = load_file(output)
+
+    reference = results["torch", "f32"]
+    report = {"steps": steps, "images": images, "forward_gflop_by_torch": counted,
+              "f32": distances(results["lull", "f32"], reference),
+              "bf16": distances(results["lull", "bf16"], reference),
+              "bf16_of_torch": distances(results["torch", "bf16"], reference)}
+    report["passed"] = (all(value <= F32_TOLERANCE for value in report["f32"].values()) and
+                        all(report["bf16"][of] <= BF16_FACTOR * report["bf16_of_torch"][of] for of in ("gradient", "samples")))
+    for precision in ("f32", "bf16"):
+        losses = {f"PyTorch {precision}": results["torch", precision]["loss"], f"lull {precision}": results["lull", precision]["loss"]}
+        apart = np.abs(smoothed(losses[f"lull {precision}"]) / smoothed(losses[f"PyTorch {precision}"]) - 1)
+        report[precision]["largest_curve_difference"] = float(apart.max())
+        report[precision]["losses"] = {name: [round(float(x), 6) for x in values] for name, values in losses.items()}
+        plot(lab.out / f"loss-{model}-{precision}.png", losses, f"{model.upper()}, {precision}: training loss, {images} images per step")
+    return report
