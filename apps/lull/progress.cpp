@@ -1,5 +1,6 @@
 #include "apps/lull/progress.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,12 @@ std::string format_duration(double seconds) {
     return text;
 }
 
+std::int64_t peak_memory_mib() {
+    rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss / 1024;
+}
+
 Progress::Progress(std::ostream& out, ProgressStyle style, std::string unit, std::int64_t total, std::int64_t done)
     : out_(out), style_(style), unit_(std::move(unit)), total_(total), done_(done), first_(done) {
     // Lines wait ten seconds for the first; a bar appears at once.
@@ -46,7 +53,7 @@ void Progress::update(std::int64_t done, const std::string& details) {
     std::string line = unit_ + ' ' + std::to_string(done) + '/' + std::to_string(total_);
     if (!details.empty()) line += "  " + details;
     if (done >= total_)
-        line += "  took " + format_duration(elapsed);
+        line += "  took " + format_duration(elapsed) + "  peak memory " + std::to_string(peak_memory_mib()) + " MiB";
     else if (done > first_)
         line +=
             "  " + format_duration(elapsed * static_cast<double>(total_ - done) / static_cast<double>(done - first_)) + " left";

@@ -16,6 +16,9 @@ ProgressStyle progress_style(bool quiet);
 // "3:07", "1:02:45".
 std::string format_duration(double seconds);
 
+// The most memory that this process has had at any time, in MiB.
+std::int64_t peak_memory_mib();
+
 class Progress {
   public:
     // unit: what is counted, "step"; out: normally std::cerr.
@@ -25,7 +28,7 @@ class Progress {
     Progress& operator=(const Progress&) = delete;
 
     // So many units are done; details ("loss 0.231  130 images/s") stand between the count and the time left. Drawn at
-    // most ten times a second as a bar, every ten seconds as lines, and at the end.
+    // most ten times a second as a bar, every ten seconds as lines, and at the end, then with the time and the memory it took.
     void update(std::int64_t done, const std::string& details);
 
     double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }    // since the start

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "apps/lull/progress.h"
 #include "engine/io/file.h"
 #include "engine/io/png.h"
 
@@ -83,7 +84,8 @@ void TrainingLog::add(const TrainedStep& step, std::span<const ImageLoss> images
                  {"lr", step.learning_rate},
                  {"grad_norm", step.gradient_norm},
                  {"images_per_second", step.samples / step.seconds},
-                 {"seconds", seconds_}};
+                 {"seconds", seconds_},
+                 {"peak_memory_mib", peak_memory_mib()}};
     if (step.step % kSigmaInterval == 0 || step.step == step.steps) {
         line["sigma_loss"] = to_json(since_);
         by_sigma_.push_back({step.step, since_});

@@ -4,10 +4,12 @@
 #include <array>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "apps/lull/progress.h"
 #include "engine/io/png.h"
 #include "engine/threads.h"
 #include "tests/apps/workshop.h"
@@ -39,6 +41,8 @@ TEST_CASE("train fills a run's folder, and sample needs nothing else") {
     REQUIRE(lines.size() == 4);
     CHECK(lines[0].contains("start"));
     for (std::size_t i = 1; i < 4; ++i) CHECK(lines[i].at("step") == i);
+    CHECK(lines[3].at("peak_memory_mib") >= lines[1].at("peak_memory_mib"));
+    CHECK(lines[3].at("peak_memory_mib") <= peak_memory_mib());
     CHECK(nlohmann::json::parse(read_bytes(folder / "config.json")).at("training").at("steps") == 3);
 
     const Result sampled = run({"sample", folder.string(), "--steps", "2", "--seeds", "3,5-6", "--quiet"});
@@ -51,6 +55,16 @@ TEST_CASE("train fills a run's folder, and sample needs nothing else") {
 
     const Result again = run({"sample", folder.string(), "--steps", "2", "--seeds", "3,5-6", "--quiet"});
     CHECK(again.out == (folder / "samples-heun-2-seeds-3,5-6-2.png\n").string());
+}
+
+TEST_CASE("train and sample end with the time and the memory that they took") {
+    const Workshop shop;
+    const std::regex took("took \\d:\\d\\d  peak memory \\d+ MiB\n$");
+    const Result trained = run({"train", "--preset", "tiny", "--data", shop.folder.path().string(), "--batch", "4", "--steps",
+                                "2", "--sample-count", "0", "--outdir", shop.path("run")});
+    CHECK_MESSAGE(std::regex_search(trained.err, took), trained.err);
+    const Result sampled = run({"sample", shop.path("run"), "--steps", "2", "--seeds", "1"});
+    CHECK_MESSAGE(std::regex_search(sampled.err, took), sampled.err);
 }
 
 TEST_CASE("an image is the same, bit for bit, in batches of 8, 3 and 1") {

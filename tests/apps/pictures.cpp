@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <cmath>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -82,13 +83,25 @@ TEST_CASE("durations are written as clocks write them") {
     CHECK(format_duration(3765) == "1:02:45");
 }
 
+TEST_CASE("the peak of memory is as high as memory was once, and stays there") {
+    const std::int64_t before = peak_memory_mib();
+    {
+        // More than this process has ever had, by 8 MiB, written to so that the system must hand it out.
+        const std::vector<char> large(static_cast<std::size_t>(before + 8) << 20, 1);
+        CHECK(peak_memory_mib() >= before + 8);
+    }
+    CHECK(peak_memory_mib() >= before + 8);
+    CHECK(peak_memory_mib() <= 4 * before + 64);    // MiB, not KiB
+}
+
 TEST_CASE("without a terminal, progress is whole lines, and the last step is always told") {
     std::ostringstream out;
     {
         Progress progress(out, ProgressStyle::lines, "step", 3);
         for (int i = 1; i <= 3; ++i) progress.update(i, "loss 0.5");
     }
-    CHECK(out.str() == "step 3/3  loss 0.5  took 0:00\n");
+    CHECK_MESSAGE(std::regex_match(out.str(), std::regex("step 3/3  loss 0.5  took 0:00  peak memory [1-9]\\d* MiB\n")),
+                  out.str());
 }
 
 TEST_CASE("on a terminal, progress draws over its own line and ends it") {
@@ -102,7 +115,7 @@ TEST_CASE("on a terminal, progress draws over its own line and ends it") {
     const std::string text = out.str();
     CHECK(text.find("\r[========>       ] step 1/2  a longer text") == 0);
     CHECK(text.find("a note\n") != std::string::npos);
-    CHECK(text.find("\r[================] step 2/2  short  took 0:00\n") != std::string::npos);
+    CHECK(text.find("\r[================] step 2/2  short  took 0:00  peak memory ") != std::string::npos);
 }
 
 TEST_CASE("silent progress says nothing") {

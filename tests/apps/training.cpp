@@ -34,15 +34,14 @@ std::map<std::string, std::string> contents(const fs::path& folder) {
     return files;
 }
 
-// The log's steps, without what a clock says.
+// The log's steps, without what was measured.
 std::vector<nlohmann::json> logged_steps(const fs::path& folder) {
     std::istringstream log(read_bytes(folder / "log.jsonl"));
     std::vector<nlohmann::json> steps;
     for (std::string line; std::getline(log, line);) {
         nlohmann::json object = nlohmann::json::parse(line);
         if (!object.contains("step")) continue;
-        object.erase("seconds");
-        object.erase("images_per_second");
+        for (const char* measured : {"seconds", "images_per_second", "peak_memory_mib"}) object.erase(measured);
         steps.push_back(object);
     }
     return steps;
