@@ -63,13 +63,12 @@ def summary(times):
     return {"median_ms": statistics.median(times), "min_ms": min(times), "max_ms": max(times), "repeats": len(times)}
 
 
-def turn(lab, program):
+def turn(program):
     """Milliseconds of one repeat: the median of a few runs after one that finds its caches filled by the other side."""
-    with lab.alone():
-        first = program.run()
-        if first > 2000:
-            return first
-        return statistics.median([program.run() for _ in range(min(5, max(1, round(2000 / first))))])
+    first = program.run()
+    if first > 2000:
+        return first
+    return statistics.median([program.run() for _ in range(min(5, max(1, round(2000 / first))))])
 
 
 def tried(lab, workload, cells):
@@ -81,7 +80,8 @@ def tried(lab, workload, cells):
         lab.say(f"{workload}: PyTorch {name}")
         try:
             program = Program(lab, torch_command(lab, workload, cell), f"torch {workload} {name}")
-            reports[name] = summary([turn(lab, program) for _ in range(2)])
+            with lab.alone():
+                reports[name] = summary([turn(program) for _ in range(2)])
         except Failed as error:
             lab.say(f"{workload}: PyTorch {name} failed: {error}")
             reports[name] = {"failed": str(error)}
@@ -100,8 +100,9 @@ def duel(lab, workload, cells, repeats):
     programs = {"lull": Program(lab, lab.lull(*workload.arguments()), f"lull {workload}"), **rivals}
     times = {name: [] for name in programs}
     for _ in range(repeats):
-        for name, program in programs.items():
-            times[name].append(turn(lab, program))
+        with lab.alone():
+            for name, program in programs.items():
+                times[name].append(turn(program))
     reports = {name: program.close() for name, program in programs.items()}
     for name in rivals:
         matrix[name] |= {"report": reports[name]}
@@ -133,12 +134,12 @@ def first_step(lab, workload, repeats):
     commands = {"lull": lab.lull(*workload.arguments()), **{cell_name(c): torch_command(lab, workload, c) for c in CELLS[:2]}}
     seconds = {name: [] for name in commands}
     for repeat in range(repeats + 1):    # the first one reads the programs from the disk, and does not count
-        for name, command in commands.items():
-            lab.say(f"first step, {workload}: {name} {repeat}/{repeats}")
-            with lab.alone():
+        lab.say(f"first step, {workload}: {repeat} of {repeats}")
+        with lab.alone():
+            for name, command in commands.items():
                 report = json.loads(lab.run(command + ["--warmup", "1", "--repeats", "0"]))
-            if repeat > 0:
-                seconds[name].append(report["first_s"])
+                if repeat > 0:
+                    seconds[name].append(report["first_s"])
     middle = {name: statistics.median(values) for name, values in seconds.items()}
     best = min((name for name in middle if name != "lull"), key=middle.get)
 
