@@ -1,5 +1,7 @@
 #include "engine/storage.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -101,13 +103,25 @@ class Arena {
         return header;
     }
 
+    // Large blocks lie in huge pages where Linux gives them: the first touch of a 4 KiB page costs as much as writing it, and
+    // kernels that stride through megabytes would miss the table of small pages.
+    static void* system_memory(std::size_t bytes) {
+        constexpr std::size_t kHugePage = std::size_t{2} << 20;
+        if (bytes < kHugePage) return std::aligned_alloc(kAlignment, bytes);
+        void* const memory = std::aligned_alloc(kHugePage, bytes);
+#ifdef MADV_HUGEPAGE
+        if (memory) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);    // the rest of it would be wasted
+#endif
+        return memory;
+    }
+
     Header* from_system(std::size_t capacity) {
-        void* memory = std::aligned_alloc(kAlignment, sizeof(Header) + capacity);
+        void* memory = system_memory(sizeof(Header) + capacity);
         if (!memory) {
             for (const auto& [cached, header] : free_) std::free(header);    // perhaps what lies idle is enough
             free_.clear();
             use_.cached = 0;
-            memory = std::aligned_alloc(kAlignment, sizeof(Header) + capacity);
+            memory = system_memory(sizeof(Header) + capacity);
         }
         check(memory != nullptr, "memory", "out of memory: ", capacity >> 20, " MiB wanted, ", use_.active >> 20,
               " MiB in use; smaller batches, images or networks need less");
