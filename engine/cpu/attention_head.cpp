@@ -1,10 +1,6 @@
-// Forward is vectorised over queries: a vector of them meets one key after another, and so their scores (keys, a vector),
-// the softmax and the sums over values are lane by lane, with nothing to add up across lanes however small d is (8 in the
-// lesson's U-Net).
-//
-// Backward is vectorised over keys, as the gradients of K and V are sums over queries: K and V are packed transposed,
-// (d, keys), and queries go in blocks of kRows. Panels are padded with zeros (rows to kRows, d to kDepth, keys to whole
-// vectors), so there is one path and no tail; a mask of -∞ makes the probabilities of the padding keys 0.
+// A vector of queries meets one key after another: their scores (keys, lanes), the softmax and the sums over values are lane
+// by lane, with nothing to add up across lanes however small d is (8 in the lesson's U-Net). So are scores, the softmax's
+// gradient and the gradient of q in backward; those of k and v are sums over queries, and there the lanes are channels.
 //
 // Backward. With s_ij = q_i·k_j / √d, P_ij = e^{s_ij - lse_i}, o_i = Σ_j P_ij v_j:
 //     dv_j = Σ_i P_ij do_i
@@ -12,174 +8,144 @@
 //     ds_ij = P_ij (dP_ij - D_i),  D_i = Σ_j P_ij dP_ij = do_i·o_i
 //     dq_i = Σ_j ds_ij k_j / √d,   dk_j = Σ_i ds_ij q_i / √d
 // P is computed again from q, k and lse (Dao et al. 2022, arXiv 2205.14135): neither direction stores (queries, keys).
+// Exponentials are powers of 2: keys are packed with the factor log2 e / √d.
 #include "engine/cpu/attention_head.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <type_traits>
 
 #include "engine/cpu/math.h"
 #include "engine/cpu/simd.h"
+#include "engine/cpu/transpose.h"
 
 namespace lull::cpu {
 
 namespace {
 
-constexpr int kRows = 8;     // sums in flight: as many as hide the latency of two multiply-add units
-constexpr int kDepth = 4;    // channels at a time where a sum runs over vectors of keys
+constexpr int kKeys = 8;               // at a time: sums enough to hide the latency of two multiply-add units
+constexpr std::int64_t kBlock = 64;    // keys whose P and ds stay in the nearest cache in backward
 
-std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
-
-// Extents of the packed panels. A panel over keys has rows `pitch` apart: one vector more than it holds, so that rows
-// do not start at multiples of 4 KiB, which share a cache set.
+// A vector of channels, of which heads have few.
 template <class T>
-struct Packed {
-    explicit Packed(const HeadShape& shape)
-        : queries(round_up(shape.queries, kRows)),
-          keys(round_up(shape.keys, lanes<T>())),
-          depth(round_up(shape.dim, kDepth)),
-          pitch(keys + lanes<T>()) {}
+using ChannelTag = hn::CappedTag<T, 8>;
+template <class T>
+constexpr std::int64_t kChannels = hn::MaxLanes(ChannelTag<T>());
 
-    std::int64_t queries, keys, depth, pitch;
+// Calls f(begin, std::integral_constant<int, size>) for blocks of kKeys, then of 1, that are [begin, end).
+template <class F>
+void in_blocks(std::int64_t begin, std::int64_t end, const F& f) {
+    for (; begin + kKeys <= end; begin += kKeys) f(begin, std::integral_constant<int, kKeys>());
+    for (; begin < end; ++begin) f(begin, std::integral_constant<int, 1>());
+}
 
-    std::int64_t rows_panel() const { return queries * depth; }    // (queries, depth)
-    std::int64_t keys_panel() const { return depth * pitch; }      // (depth, keys)
-    std::int64_t block() const { return kRows * pitch; }           // (kRows, keys)
-    std::int64_t sums() const { return kRows * depth; }            // (kRows, depth)
+// Rows of channels are packed at this distance, padded with zeros to whole vectors. It is a constant where a head has as many
+// channels as in most U-Nets, and all loops over them unroll.
+constexpr std::int64_t kUsualDim = 8;
+template <class T>
+std::int64_t padded(std::int64_t dim) {
+    return (dim + kChannels<T> - 1) / kChannels<T> * kChannels<T>;
+}
+
+// Rows [0, count) of (…, dim), `stride` apart, times scale → to, rows `depth` apart, and zeros to the end of (rows, depth).
+template <class T>
+HWY_INLINE void pack_rows(const HeadShape& shape, const T* from, std::int64_t count, T scale, T* to, std::int64_t rows,
+                          std::int64_t depth) {
+    const ChannelTag<T> d;
+    const auto factor = hn::Set(d, scale);
+    for (std::int64_t i = 0; i < count; ++i) {
+        for (std::int64_t c = 0; c < depth; c += kChannels<T>) {
+            const T* const at = from + i * shape.stride + c;
+            const std::int64_t rest = shape.dim - c;
+            const auto x = rest >= kChannels<T> ? hn::LoadU(d, at) : load_first(d, at, static_cast<std::size_t>(rest));
+            hn::StoreU(hn::Mul(x, factor), d, to + i * depth + c);
+        }
+    }
+    std::fill(to + count * depth, to + rows * depth, T(0));
+}
+
+// And back: to (+)= scale·rows.
+template <class T>
+HWY_INLINE void unpack_rows(const HeadShape& shape, const T* rows, std::int64_t count, std::int64_t depth, T scale,
+                            HeadGradient<T> to) {
+    const ChannelTag<T> d;
+    const auto factor = hn::Set(d, scale);
+    for (std::int64_t i = 0; i < count; ++i) {
+        for (std::int64_t c = 0; c < shape.dim; c += kChannels<T>) {
+            T* const at = to.data + i * shape.stride + c;
+            const auto valid = static_cast<std::size_t>(std::min(kChannels<T>, shape.dim - c));
+            auto x = hn::Mul(hn::LoadU(d, rows + i * depth + c), factor);
+            if (valid == static_cast<std::size_t>(kChannels<T>)) {
+                hn::StoreU(to.add ? hn::Add(x, hn::LoadU(d, at)) : x, d, at);
+            } else {
+                if (to.add) x = hn::Add(x, load_first(d, at, valid));
+                store_first(x, d, at, valid);
+            }
+        }
+    }
+}
+
+// A vector of rows: packed (lanes, depth), and transposed (depth, lanes).
+template <class T>
+struct RowVector {
+    T *rows, *lane;
+
+    RowVector(Scratch& scratch, std::int64_t depth)
+        : rows(scratch.take<T>(lanes<T>() * depth)), lane(scratch.take<T>(lanes<T>() * depth)) {}
+
+    HWY_INLINE void load(const HeadShape& shape, const T* from, std::int64_t count, std::int64_t depth) {
+        pack_rows(shape, from, count, T(1), rows, lanes<T>(), depth);
+        transpose(rows, depth, depth, lane, lanes<T>());
+    }
+    // (depth, lanes) → rows `stride` apart.
+    HWY_INLINE void store(const HeadShape& shape, std::int64_t count, std::int64_t depth, T scale, HeadGradient<T> to) {
+        transpose_back(lane, lanes<T>(), depth, rows, depth);
+        unpack_rows(shape, rows, count, depth, scale, to);
+    }
 };
 
-// (count, dim) rows `stride` apart → rows `depth` ≥ dim apart, scaled; the rest of `to`, (rows, depth), is zero.
-template <class T>
-void pack_rows(const T* from, std::int64_t count, const HeadShape& shape, T scale, T* to, std::int64_t rows, std::int64_t depth) {
-    std::fill_n(to, rows * depth, T(0));
-    for (std::int64_t i = 0; i < count; ++i)
-        for (std::int64_t c = 0; c < shape.dim; ++c) to[i * depth + c] = scale * from[i * shape.stride + c];
-}
-
-// (keys, dim) rows `stride` apart → to (depth, keys), zeros around them.
-template <class T>
-void pack_keys(const Packed<T>& packed, const HeadShape& shape, const T* from, T* to) {
-    std::fill_n(to, packed.keys_panel(), T(0));
-    for (std::int64_t j = 0; j < shape.keys; ++j)
-        for (std::int64_t c = 0; c < shape.dim; ++c) to[c * packed.pitch + j] = from[j * shape.stride + c];
-}
-
-// A gradient (depth, keys) → (keys, dim) rows `stride` apart.
-template <class T>
-void unpack_keys(const Packed<T>& packed, const HeadShape& shape, const T* from, HeadGradient<T> to) {
-    if (!to.data) return;
-    for (std::int64_t j = 0; j < shape.keys; ++j) {
-        for (std::int64_t c = 0; c < shape.dim; ++c) {
-            T& target = to.data[j * shape.stride + c];
-            target = to.add ? target + from[c * packed.pitch + j] : from[c * packed.pitch + j];
-        }
+// sum[i] = Σ_c rows[i][c] lane[c] for n rows and a vector of queries.
+template <class T, int n>
+HWY_INLINE void products(std::int64_t depth, const T* rows, const T* lane, Vec<T> (&sum)[n]) {
+    const Tag<T> d;
+    for (int i = 0; i < n; ++i) sum[i] = hn::Zero(d);
+    for (std::int64_t c = 0; c < depth; ++c) {
+        const Vec<T> x = hn::Load(d, lane + c * lanes<T>());
+        for (int i = 0; i < n; ++i) sum[i] = hn::MulAdd(hn::Set(d, rows[i * depth + c]), x, sum[i]);
     }
 }
 
-// 0 for a key, -∞ for padding.
+// lane[c] += Σ_j weights[j] rows[j][c] for `count` rows and a vector of queries. weights: (count, lanes).
 template <class T>
-void fill_mask(const Packed<T>& packed, const HeadShape& shape, T* mask) {
-    std::fill_n(mask, shape.keys, T(0));
-    std::fill(mask + shape.keys, mask + packed.keys, -std::numeric_limits<T>::infinity());
-}
-
-// Calls finish(r, j, Σ_c rows[r][c] keys[c][j]) for each of kRows rows and each vector of keys that starts at j.
-template <class T, class Finish>
-void products(const Packed<T>& packed, const T* rows, const T* keys, const Finish& finish) {
+HWY_INLINE void add_weighted_rows(std::int64_t count, std::int64_t depth, const T* weights, const T* rows, T* lane) {
+    constexpr int kSums = static_cast<int>(kChannels<T>);
     const Tag<T> d;
-    for (std::int64_t j = 0; j < packed.keys; j += lanes<T>()) {
-        Vec<T> sum[kRows];
-        for (int r = 0; r < kRows; ++r) sum[r] = hn::Zero(d);
-        for (std::int64_t c = 0; c < packed.depth; ++c) {
-            const Vec<T> key = hn::Load(d, keys + c * packed.pitch + j);
-            for (int r = 0; r < kRows; ++r) sum[r] = hn::MulAdd(hn::Set(d, rows[r * packed.depth + c]), key, sum[r]);
-        }
-        for (int r = 0; r < kRows; ++r) finish(r, j, sum[r]);
-    }
-}
-
-// sums[r][c] = Σ_j block[r][j] keys[c][j]. block: (kRows, keys), sums: (kRows, depth).
-template <class T>
-void sums_over_keys(const Packed<T>& packed, const T* block, const T* keys, T* sums) {
-    const Tag<T> d;
-    constexpr int kHalf = kRows / 2;
-    for (int r0 = 0; r0 < kRows; r0 += kHalf) {
-        for (std::int64_t c0 = 0; c0 < packed.depth; c0 += kDepth) {
-            Vec<T> sum[kHalf][kDepth];
-            for (auto& row : sum)
-                for (Vec<T>& element : row) element = hn::Zero(d);
-            for (std::int64_t j = 0; j < packed.keys; j += lanes<T>()) {
-                Vec<T> key[kDepth];
-                for (int c = 0; c < kDepth; ++c) key[c] = hn::Load(d, keys + (c0 + c) * packed.pitch + j);
-                for (int r = 0; r < kHalf; ++r) {
-                    const Vec<T> weight = hn::Load(d, block + (r0 + r) * packed.pitch + j);
-                    for (int c = 0; c < kDepth; ++c) sum[r][c] = hn::MulAdd(weight, key[c], sum[r][c]);
-                }
-            }
-            for (int r = 0; r < kHalf; ++r)
-                for (int c = 0; c < kDepth; ++c)
-                    sums[(r0 + r) * packed.depth + c0 + c] = hn::GetLane(hn::SumOfLanes(d, sum[r][c]));
-        }
-    }
-}
-
-// keys[c][j] += Σ_r rows[r][c] block[r][j]
-template <class T>
-void add_outer_products(const Packed<T>& packed, const T* rows, const T* block, T* keys) {
-    const Tag<T> d;
-    for (std::int64_t j = 0; j < packed.keys; j += lanes<T>()) {
-        Vec<T> weight[kRows];
-        for (int r = 0; r < kRows; ++r) weight[r] = hn::Load(d, block + r * packed.pitch + j);
-        for (std::int64_t c = 0; c < packed.depth; ++c) {
-            Vec<T> sum = hn::Load(d, keys + c * packed.pitch + j);
-            for (int r = 0; r < kRows; ++r) sum = hn::MulAdd(hn::Set(d, rows[r * packed.depth + c]), weight[r], sum);
-            hn::Store(sum, d, keys + c * packed.pitch + j);
-        }
-    }
-}
-
-// Calls f(begin, std::integral_constant<int, size>) for blocks of kBlock, then of 1, that are [0, n).
-template <int kBlock, class F>
-void in_blocks(std::int64_t n, const F& f) {
-    std::int64_t begin = 0;
-    for (; begin + kBlock <= n; begin += kBlock) f(begin, std::integral_constant<int, kBlock>());
-    for (; begin < n; ++begin) f(begin, std::integral_constant<int, 1>());
-}
-
-// scores[j] = Σ_c keys[j][c] queries[c] for a vector of queries, and the largest of them. keys: (keys, d).
-template <class T>
-Vec<T> scores_of(const HeadShape& shape, const T* keys, const T* queries, T* scores) {
-    const Tag<T> d;
-    Vec<T> largest = hn::Set(d, -std::numeric_limits<T>::infinity());
-    in_blocks<kRows>(shape.keys, [&]<int n>(std::int64_t j, std::integral_constant<int, n>) {
-        Vec<T> sum[n];
-        for (int i = 0; i < n; ++i) sum[i] = hn::Zero(d);
-        for (std::int64_t c = 0; c < shape.dim; ++c) {
-            const Vec<T> query = hn::Load(d, queries + c * lanes<T>());
-            for (int i = 0; i < n; ++i) sum[i] = hn::MulAdd(hn::Set(d, keys[(j + i) * shape.dim + c]), query, sum[i]);
-        }
-        for (int i = 0; i < n; ++i) {
-            largest = hn::Max(largest, sum[i]);
-            hn::Store(sum[i], d, scores + (j + i) * lanes<T>());
-        }
-    });
-    return largest;
-}
-
-// sums[c] = scale Σ_j weights[j] values[j][c] for a vector of queries. values: (keys, d).
-template <class T>
-void average_values(const HeadShape& shape, const T* weights, const T* values, Vec<T> scale, T* sums) {
-    const Tag<T> d;
-    in_blocks<kRows>(shape.dim, [&]<int n>(std::int64_t c, std::integral_constant<int, n>) {
-        Vec<T> sum[n];
-        for (int i = 0; i < n; ++i) sum[i] = hn::Zero(d);
-        for (std::int64_t j = 0; j < shape.keys; ++j) {
+    for (std::int64_t c = 0; c < depth; c += kSums) {
+        Vec<T> sum[kSums];
+        for (int i = 0; i < kSums; ++i) sum[i] = hn::Load(d, lane + (c + i) * lanes<T>());
+        for (std::int64_t j = 0; j < count; ++j) {
             const Vec<T> weight = hn::Load(d, weights + j * lanes<T>());
-            for (int i = 0; i < n; ++i) sum[i] = hn::MulAdd(hn::Set(d, values[j * shape.dim + c + i]), weight, sum[i]);
+            for (int i = 0; i < kSums; ++i) sum[i] = hn::MulAdd(hn::Set(d, rows[j * depth + c + i]), weight, sum[i]);
         }
-        for (int i = 0; i < n; ++i) hn::Store(hn::Mul(sum[i], scale), d, sums + (c + i) * lanes<T>());
-    });
+        for (int i = 0; i < kSums; ++i) hn::Store(sum[i], d, lane + (c + i) * lanes<T>());
+    }
+}
+
+// sums[j] += Σ_i weights[j][i] rows[i], with i over a vector of queries. weights: (n, lanes), rows: (lanes, depth).
+template <class T, int n>
+HWY_INLINE void add_over_queries(std::int64_t depth, const T* weights, const T* rows, T* sums) {
+    const ChannelTag<T> d;
+    for (std::int64_t c = 0; c < depth; c += kChannels<T>) {
+        hn::Vec<ChannelTag<T>> sum[n];
+        for (int j = 0; j < n; ++j) sum[j] = hn::LoadU(d, sums + j * depth + c);
+        for (int i = 0; i < lanes<T>(); ++i) {
+            const auto row = hn::LoadU(d, rows + i * depth + c);
+            for (int j = 0; j < n; ++j) sum[j] = hn::MulAdd(hn::Set(d, weights[j * lanes<T>() + i]), row, sum[j]);
+        }
+        for (int j = 0; j < n; ++j) hn::StoreU(sum[j], d, sums + j * depth + c);
+    }
 }
 
 template <class T>
@@ -187,98 +153,131 @@ T inverse_root(std::int64_t dim) {
     return T(1) / std::sqrt(static_cast<T>(dim));
 }
 
+// depth: padded(d), as a number or a constant.
+template <class T, class Depth>
+void forward(Depth depth, const HeadShape& shape, const T* q, const T* k, const T* v, T* out, T* lse, Scratch& scratch) {
+    const Tag<T> d;
+    constexpr int kLanes = lanes<T>();
+    T* const keys = scratch.take<T>(shape.keys * depth);
+    T* const values = scratch.take<T>(shape.keys * depth);
+    T* const scores = scratch.take<T>(shape.keys * kLanes);    // (keys, lanes), then their powers of 2
+    RowVector<T> queries(scratch, depth), results(scratch, depth);
+    pack_rows(shape, k, shape.keys, inverse_root<T>(shape.dim) * std::numbers::log2e_v<T>, keys, shape.keys, depth);
+    pack_rows(shape, v, shape.keys, T(1), values, shape.keys, depth);
+
+    for (std::int64_t first = 0; first < shape.queries; first += kLanes) {
+        const std::int64_t count = std::min<std::int64_t>(kLanes, shape.queries - first);
+        queries.load(shape, q + first * shape.stride, count, depth);
+        Vec<T> largest = hn::Set(d, -std::numeric_limits<T>::infinity());
+        in_blocks(0, shape.keys, [&]<int n>(std::int64_t j, std::integral_constant<int, n>) {
+            Vec<T> score[n];
+            products(depth, keys + j * depth, queries.lane, score);
+            for (int i = 0; i < n; ++i) {
+                largest = hn::Max(largest, score[i]);
+                hn::Store(score[i], d, scores + (j + i) * kLanes);
+            }
+        });
+        Vec<T> total = hn::Zero(d);
+        in_blocks(0, shape.keys, [&]<int n>(std::int64_t j, std::integral_constant<int, n>) {
+            for (int i = 0; i < n; ++i) {
+                T* const score = scores + (j + i) * kLanes;
+                const Vec<T> e = vexp2_at_most_2(hn::Sub(hn::Load(d, score), largest));
+                total = hn::Add(total, e);
+                hn::Store(e, d, score);
+            }
+        });
+        std::fill_n(results.lane, depth * kLanes, T(0));
+        add_weighted_rows(shape.keys, depth, scores, values, results.lane);
+        const Vec<T> scale = hn::Div(hn::Set(d, T(1)), total);
+        for (std::int64_t c = 0; c < depth; ++c)
+            hn::Store(hn::Mul(hn::Load(d, results.lane + c * kLanes), scale), d, results.lane + c * kLanes);
+        results.store(shape, count, depth, T(1), {out + first * shape.stride, false});
+        if (!lse) continue;
+        const Vec<T> log_sum = hn::MulAdd(largest, hn::Set(d, std::numbers::ln2_v<T>), vlog(total));
+        store_first(log_sum, d, lse + first, static_cast<std::size_t>(count));
+    }
+}
+
+template <class T, class Depth>
+void backward(Depth depth, const HeadShape& shape, const T* q, const T* k, const T* v, const T* out, const T* lse, const T* dout,
+              HeadGradient<T> dq, HeadGradient<T> dk, HeadGradient<T> dv, Scratch& scratch) {
+    const Tag<T> d;
+    constexpr int kLanes = lanes<T>();
+    const std::int64_t size = shape.keys * depth;
+    T* const keys = scratch.take<T>(size);
+    T* const values = scratch.take<T>(size);
+    T* const dkeys = scratch.take<T>(size);
+    T* const dvalues = scratch.take<T>(size);
+    T* const P = scratch.take<T>(kBlock * kLanes);    // (keys, lanes)
+    T* const ds = scratch.take<T>(kBlock * kLanes);
+    RowVector<T> queries(scratch, depth), results(scratch, depth), dresults(scratch, depth), dqueries(scratch, depth);
+    const T scale = inverse_root<T>(shape.dim);
+    pack_rows(shape, k, shape.keys, scale * std::numbers::log2e_v<T>, keys, shape.keys, depth);
+    pack_rows(shape, v, shape.keys, T(1), values, shape.keys, depth);
+    std::fill_n(dkeys, size, T(0));
+    std::fill_n(dvalues, size, T(0));
+
+    for (std::int64_t first = 0; first < shape.queries; first += kLanes) {
+        const std::int64_t count = std::min<std::int64_t>(kLanes, shape.queries - first), row = first * shape.stride;
+        queries.load(shape, q + row, count, depth);
+        results.load(shape, out + row, count, depth);
+        dresults.load(shape, dout + row, count, depth);
+        Vec<T> D = hn::Zero(d);
+        for (std::int64_t c = 0; c < shape.dim; ++c)
+            D = hn::MulAdd(hn::Load(d, results.lane + c * kLanes), hn::Load(d, dresults.lane + c * kLanes), D);
+        // A lane without a query has P = 0.
+        const Vec<T> log_sum = hn::IfThenElse(hn::FirstN(d, static_cast<std::size_t>(count)),
+                                              load_first(d, lse + first, static_cast<std::size_t>(count)),
+                                              hn::Set(d, std::numeric_limits<T>::infinity()));
+        const Vec<T> log2_sum = hn::Mul(log_sum, hn::Set(d, std::numbers::log2e_v<T>));
+        std::fill_n(dqueries.lane, depth * kLanes, T(0));
+
+        for (std::int64_t begin = 0; begin < shape.keys; begin += kBlock) {
+            const std::int64_t end = std::min(shape.keys, begin + kBlock);
+            in_blocks(begin, end, [&]<int n>(std::int64_t j, std::integral_constant<int, n>) {
+                Vec<T> p[n], dp[n];
+                T *const P_j = P + (j - begin) * kLanes, *const ds_j = ds + (j - begin) * kLanes;
+                products(depth, keys + j * depth, queries.lane, p);
+                for (int i = 0; i < n; ++i) p[i] = vexp2_at_most_2(hn::Sub(p[i], log2_sum));
+                products(depth, values + j * depth, dresults.lane, dp);
+                for (int i = 0; i < n; ++i) {
+                    hn::Store(p[i], d, P_j + i * kLanes);
+                    hn::Store(hn::Mul(p[i], hn::Sub(dp[i], D)), d, ds_j + i * kLanes);
+                }
+            });
+            in_blocks(begin, end, [&]<int n>(std::int64_t j, std::integral_constant<int, n>) {
+                add_over_queries<T, n>(depth, P + (j - begin) * kLanes, dresults.rows, dvalues + j * depth);
+                add_over_queries<T, n>(depth, ds + (j - begin) * kLanes, queries.rows, dkeys + j * depth);
+            });
+            add_weighted_rows(end - begin, depth, ds, keys + begin * depth, dqueries.lane);
+        }
+        // The keys' factor was scale·log2 e.
+        if (dq.data) dqueries.store(shape, count, depth, std::numbers::ln2_v<T>, {dq.data + row, dq.add});
+    }
+    if (dk.data) unpack_rows(shape, dkeys, shape.keys, depth, scale, dk);
+    if (dv.data) unpack_rows(shape, dvalues, shape.keys, depth, T(1), dv);
+}
+
+// Calls f(depth).
+template <class T, class F>
+void with_depth(std::int64_t dim, const F& f) {
+    if (padded<T>(dim) == kUsualDim)
+        f(std::integral_constant<std::int64_t, kUsualDim>());
+    else
+        f(padded<T>(dim));
+}
+
 }    // namespace
 
 template <class T>
 void attention_head_forward(const HeadShape& shape, const T* q, const T* k, const T* v, T* out, T* lse, Scratch& scratch) {
-    const Tag<T> d;
-    constexpr int kLanes = lanes<T>();
-    T* const keys = scratch.take<T>(shape.keys * shape.dim);    // K and V, their rows end to end
-    T* const values = scratch.take<T>(shape.keys * shape.dim);
-    T* const queries = scratch.take<T>(shape.dim * kLanes);    // (d, lanes): a vector of queries / √d
-    T* const scores = scratch.take<T>(shape.keys * kLanes);    // (keys, lanes), then their exponentials
-    T* const sums = scratch.take<T>(shape.dim * kLanes);       // (d, lanes)
-    pack_rows(k, shape.keys, shape, T(1), keys, shape.keys, shape.dim);
-    pack_rows(v, shape.keys, shape, T(1), values, shape.keys, shape.dim);
-    const T scale = inverse_root<T>(shape.dim);
-
-    for (std::int64_t first = 0; first < shape.queries; first += kLanes) {
-        const auto count = static_cast<int>(std::min<std::int64_t>(kLanes, shape.queries - first));
-        for (std::int64_t c = 0; c < shape.dim; ++c) {
-            for (int i = 0; i < kLanes; ++i)
-                queries[c * kLanes + i] = i < count ? scale * q[(first + i) * shape.stride + c] : T(0);
-        }
-        const Vec<T> largest = scores_of(shape, keys, queries, scores);
-        Vec<T> total = hn::Zero(d);
-        for (std::int64_t j = 0; j < shape.keys; ++j) {
-            const Vec<T> e = vexp_at_most_e(hn::Sub(hn::Load(d, scores + j * kLanes), largest));
-            total = hn::Add(total, e);
-            hn::Store(e, d, scores + j * kLanes);
-        }
-        average_values(shape, scores, values, hn::Div(hn::Set(d, T(1)), total), sums);
-        for (int i = 0; i < count; ++i)
-            for (std::int64_t c = 0; c < shape.dim; ++c) out[(first + i) * shape.stride + c] = sums[c * kLanes + i];
-        if (lse) First<T>{count}.store(hn::Add(largest, vlog(total)), lse + first);
-    }
+    with_depth<T>(shape.dim, [&](auto depth) { forward(depth, shape, q, k, v, out, lse, scratch); });
 }
 
 template <class T>
 void attention_head_backward(const HeadShape& shape, const T* q, const T* k, const T* v, const T* out, const T* lse,
                              const T* dout, HeadGradient<T> dq, HeadGradient<T> dk, HeadGradient<T> dv, Scratch& scratch) {
-    const Tag<T> d;
-    const Packed<T> packed(shape);
-    T* const queries = scratch.take<T>(packed.rows_panel());    // q / √d
-    T* const dresults = scratch.take<T>(packed.rows_panel());
-    T* const keys = scratch.take<T>(packed.keys_panel());
-    T* const values = scratch.take<T>(packed.keys_panel());
-    T* const dkeys = scratch.take<T>(packed.keys_panel());
-    T* const dvalues = scratch.take<T>(packed.keys_panel());
-    T* const mask = scratch.take<T>(packed.keys);
-    T* const P = scratch.take<T>(packed.block());
-    T* const dS = scratch.take<T>(packed.block());
-    T* const sums = scratch.take<T>(packed.sums());
-    const T scale = inverse_root<T>(shape.dim);
-    pack_rows(q, shape.queries, shape, scale, queries, packed.queries, packed.depth);
-    pack_rows(dout, shape.queries, shape, T(1), dresults, packed.queries, packed.depth);
-    pack_keys(packed, shape, k, keys);
-    pack_keys(packed, shape, v, values);
-    fill_mask(packed, shape, mask);
-    std::fill_n(dkeys, packed.keys_panel(), T(0));
-    std::fill_n(dvalues, packed.keys_panel(), T(0));
-
-    for (std::int64_t first = 0; first < shape.queries; first += kRows) {
-        const T* query = queries + first * packed.depth;
-        const T* dresult = dresults + first * packed.depth;
-        const auto rows = static_cast<int>(std::min<std::int64_t>(kRows, shape.queries - first));
-        // A padding row has q = do = 0: its P does not matter, its ds is 0.
-        T log_sum[kRows] = {}, D[kRows] = {};
-        for (int r = 0; r < rows; ++r) {
-            log_sum[r] = lse[first + r];
-            for (std::int64_t c = 0; c < shape.dim; ++c)
-                D[r] += dresult[r * packed.depth + c] * out[(first + r) * shape.stride + c];
-        }
-        products(packed, query, keys, [&](int r, std::int64_t j, Vec<T> score) {
-            const Vec<T> masked = hn::Add(score, hn::Load(d, mask + j));
-            hn::Store(vexp_at_most_e(hn::Sub(masked, hn::Set(d, log_sum[r]))), d, P + r * packed.pitch + j);
-        });
-        products(packed, dresult, values, [&](int r, std::int64_t j, Vec<T> dP) {
-            const Vec<T> p = hn::Load(d, P + r * packed.pitch + j);
-            hn::Store(hn::Mul(p, hn::Sub(dP, hn::Set(d, D[r]))), d, dS + r * packed.pitch + j);
-        });
-        add_outer_products(packed, dresult, P, dvalues);
-        add_outer_products(packed, query, dS, dkeys);
-        if (!dq.data) continue;
-        sums_over_keys(packed, dS, keys, sums);
-        for (int r = 0; r < rows; ++r) {
-            for (std::int64_t c = 0; c < shape.dim; ++c) {
-                T& target = dq.data[(first + r) * shape.stride + c];
-                const T value = scale * sums[r * packed.depth + c];
-                target = dq.add ? target + value : value;
-            }
-        }
-    }
-    unpack_keys(packed, shape, dkeys, dk);
-    unpack_keys(packed, shape, dvalues, dv);
+    with_depth<T>(shape.dim, [&](auto depth) { backward(depth, shape, q, k, v, out, lse, dout, dq, dk, dv, scratch); });
 }
 
 template void attention_head_forward(const HeadShape&, const float*, const float*, const float*, float*, float*, Scratch&);

@@ -1,7 +1,7 @@
 // Transcendental functions on vectors of float or double, and the loop that applies them to a range.
 //
 // They are ours so that an element's bits depend on its value alone: whether it lies in the middle of a range or in its
-// tail, whatever the number of threads. Accuracy, in units of the last place: vexp and vlog 2, the others 4 (sine and
+// tail, whatever the number of threads. Accuracy, in units of the last place: exponentials and vlog 2, the others 4 (sine and
 // cosine: for |x| ≤ 8192 in float and 2^20 in double, relative to the larger of the result and 1/10). Infinities, zeros,
 // subnormal numbers and NaN behave as in <cmath>. All are inlined: a call would save every vector register.
 #pragma once
@@ -90,6 +90,53 @@ struct ExpParts {
     }
 };
 
+// 2^r for |r| ≤ 1/2: in float a minimax polynomial with relative error 2e-9, in double Taylor's series to r^13.
+template <class V>
+HWY_INLINE V exp2_of_fraction(V r) {
+    if constexpr (is_float<hn::TFromV<V>>) {
+        return polynomial(
+            r, {1.53533617864e-4, 1.33988743782e-3, 9.61843735844e-3, 5.55033247126e-2, 2.40226479136e-1, 6.93147202855e-1, 1.});
+    } else {
+        constexpr auto kSeries = [] {
+            struct {
+                double coefficients[14];
+            } series{};
+            long double term = 1;    // (ln 2)^i / i!
+            for (int i = 0; i < 14; ++i) {
+                series.coefficients[13 - i] = static_cast<double>(term);
+                term *= std::numbers::ln2_v<long double> / (i + 1);
+            }
+            return series;
+        }();
+        return polynomial(r, kSeries.coefficients);
+    }
+}
+
+// y log2 e = n + r with n integral and |r| ≤ 1/2; shifted: n, with its integer in the low bits.
+template <class V>
+struct Exp2Parts {
+    V shifted, n, r;
+    HWY_INLINE explicit Exp2Parts(V x) {
+        using T = hn::TFromV<V>;
+        constexpr Split<T> log2e(std::numbers::log2e_v<long double>);
+        const hn::DFromV<V> d;
+        const V shift = hn::Set(d, rounder<T>);
+        shifted = hn::MulAdd(x, hn::Set(d, log2e.high), shift);
+        n = hn::Sub(shifted, shift);
+        r = hn::MulAdd(x, hn::Set(d, log2e.middle), hn::MulSub(x, hn::Set(d, log2e.high), n));
+    }
+};
+
+// y·2^n, n as the integer in the low bits of `shifted`, or 0 where `vanishes`: 2^n is a factor, for added to the exponent
+// of y it would turn some NaNs into numbers.
+template <class V, class M>
+HWY_INLINE V scaled_unless(M vanishes, V y, V shifted) {
+    const hn::DFromV<V> d;
+    const auto exponent = hn::ShiftLeft<mantissa_bits<hn::TFromV<V>>>(bits<V>(shifted));
+    const V two_n = from_bits<V>(hn::Add(bits<V>(hn::Set(d, hn::TFromV<V>(1))), exponent));
+    return hn::IfThenZeroElse(vanishes, hn::Mul(y, two_n));
+}
+
 // Bounds beyond which e^x is 0 or infinite. Highway's Min and Max return the second argument if either is NaN.
 template <class V>
 HWY_INLINE V clamp_keeping_nan(V x, double low, double high) {
@@ -104,28 +151,32 @@ template <class V>
 HWY_INLINE V vexp(V x) {
     using T = hn::TFromV<V>;
     const hn::DFromV<V> d;
-    const math::ExpParts<V> parts(math::is_float<T> ? math::clamp_keeping_nan(x, -105, 90)
-                                                    : math::clamp_keeping_nan(x, -750, 711));
+    const math::Exp2Parts<V> parts(math::is_float<T> ? math::clamp_keeping_nan(x, -105, 90)
+                                                     : math::clamp_keeping_nan(x, -750, 711));
     // 2^n in two factors: n reaches beyond the normal exponents at both ends.
     const V shift = hn::Set(d, math::rounder<T>);
     const V half = hn::Sub(hn::MulAdd(parts.n, hn::Set(d, T(0.5)), shift), shift);
-    const V exp_r = hn::Add(hn::Set(d, T(1)), parts.expm1_r);
-    return hn::Mul(hn::Mul(exp_r, math::pow2(half)), math::pow2(hn::Sub(parts.n, half)));
+    return hn::Mul(hn::Mul(math::exp2_of_fraction(parts.r), math::pow2(half)), math::pow2(hn::Sub(parts.n, half)));
 }
 
-// e^x for x ≤ 1, as a softmax needs it, in two thirds of the instructions: what would be subnormal is 0.
+// e^x for x ≤ 1, in two thirds of the instructions: what would be subnormal is 0.
 template <class V>
 HWY_INLINE V vexp_at_most_e(V x) {
     using T = hn::TFromV<V>;
+    const math::Exp2Parts<V> parts(x);
+    const auto vanishes = hn::Lt(x, hn::Set(hn::DFromV<V>(), static_cast<T>(math::is_float<T> ? -87.3 : -708.3)));
+    return math::scaled_unless(vanishes, math::exp2_of_fraction(parts.r), parts.shifted);
+}
+
+// 2^x for x ≤ 1, as a softmax needs it, whose scores can have the factor log2 e: what would be subnormal is 0.
+template <class V>
+HWY_INLINE V vexp2_at_most_2(V x) {
+    using T = hn::TFromV<V>;
     const hn::DFromV<V> d;
-    const math::ExpParts<V> parts(x);
-    const V one = hn::Set(d, T(1));
-    // 2^n is a factor: added to the exponent of e^r, it would turn some NaNs into numbers.
-    const auto exponent = hn::ShiftLeft<math::mantissa_bits<T>>(math::bits<V>(parts.shifted));
-    const V two_n = math::from_bits<V>(hn::Add(math::bits<V>(one), exponent));
-    const V y = hn::Mul(hn::Add(one, parts.expm1_r), two_n);
-    const auto vanishes = hn::Lt(x, hn::Set(d, static_cast<T>(math::is_float<T> ? -87.3 : -708.3)));
-    return hn::IfThenElse(vanishes, hn::Zero(d), y);
+    const V shift = hn::Set(d, math::rounder<T>), shifted = hn::Add(x, shift);
+    const V r = hn::Sub(x, hn::Sub(shifted, shift));
+    const auto vanishes = hn::Lt(x, hn::Set(d, T(std::numeric_limits<T>::min_exponent - 1)));
+    return math::scaled_unless(vanishes, math::exp2_of_fraction(r), shifted);
 }
 
 // x = 2^e m with m in [√½, √2). With f = m - 1 and s = f / (2 + f): ln m = 2 artanh s = 2 (s + s³/3 + s⁵/5 + …),
@@ -163,11 +214,29 @@ HWY_INLINE V vlog(V x) {
     return hn::IfThenElse(hn::Ge(x, hn::Zero(d)), y, hn::Set(d, Limits::quiet_NaN()));
 }
 
-// 1 / (1 + e^-x)
+namespace math {
+
+// s = 1 / (1 + e^-x) and 1 - s. With e = e^-|x|, the larger of them is 1 / (1 + e) and the smaller e times that: nothing
+// cancels. What would be subnormal is 0.
+template <class V>
+struct Sigmoid {
+    V s, one_minus_s;
+    HWY_INLINE explicit Sigmoid(V x) {
+        const hn::DFromV<V> d;
+        const V one = hn::Set(d, hn::TFromV<V>(1));
+        const V e = vexp_at_most_e(hn::Neg(hn::Abs(x)));
+        const V larger = hn::Div(one, hn::Add(one, e)), smaller = hn::Mul(e, larger);
+        const auto negative = hn::Lt(x, hn::Zero(d));
+        s = hn::IfThenElse(negative, smaller, larger);
+        one_minus_s = hn::IfThenElse(negative, larger, smaller);
+    }
+};
+
+}    // namespace math
+
 template <class V>
 HWY_INLINE V vsigmoid(V x) {
-    const V one = hn::Set(hn::DFromV<V>(), hn::TFromV<V>(1));
-    return hn::Div(one, hn::Add(one, vexp(hn::Neg(x))));
+    return math::Sigmoid<V>(x).s;
 }
 
 // x · sigmoid(x)
@@ -176,18 +245,12 @@ HWY_INLINE V vsilu(V x) {
     return hn::Mul(x, vsigmoid(x));
 }
 
-// silu(x), and its derivative s (1 + x (1 - s)), s = sigmoid(x). With e = e^-|x|, the larger of s and 1 - s is 1 / (1 + e)
-// and the smaller e times that: nothing cancels but the sum itself, at its zero x = -1.28.
+// silu(x), and its derivative s (1 + x (1 - s)), whose terms cancel at its zero x = -1.28 alone.
 template <class V>
 HWY_INLINE V vsilu_and_derivative(V x, V& derivative) {
-    const hn::DFromV<V> d;
-    const V one = hn::Set(d, hn::TFromV<V>(1));
-    const V e = vexp(hn::Neg(hn::Abs(x)));
-    const V larger = hn::Div(one, hn::Add(one, e)), smaller = hn::Mul(e, larger);
-    const auto negative = hn::Lt(x, hn::Zero(d));
-    const V s = hn::IfThenElse(negative, smaller, larger), one_minus_s = hn::IfThenElse(negative, larger, smaller);
-    derivative = hn::Mul(s, hn::MulAdd(x, one_minus_s, one));
-    return hn::Mul(x, s);
+    const math::Sigmoid<V> sigmoid(x);
+    derivative = hn::Mul(sigmoid.s, hn::MulAdd(x, sigmoid.one_minus_s, hn::Set(hn::DFromV<V>(), hn::TFromV<V>(1))));
+    return hn::Mul(x, sigmoid.s);
 }
 template <class V>
 HWY_INLINE V vsilu_derivative(V x) {

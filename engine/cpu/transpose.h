@@ -7,7 +7,7 @@
 
 namespace lull::cpu {
 
-// Four elements each from rows 0, 4, 8, … of a matrix, `stride` apart.
+// Four elements each of rows 0, 4, 8, … of a matrix, `stride` apart: from memory, and to it.
 template <class D>
 hn::Vec<D> load_every_fourth_row(D d, const float* from, std::int64_t stride) {
     if constexpr (hn::MaxLanes(d) <= 4) {
@@ -20,26 +20,61 @@ hn::Vec<D> load_every_fourth_row(D d, const float* from, std::int64_t stride) {
     }
 }
 
+template <class D>
+void store_every_fourth_row(hn::Vec<D> x, D d, float* to, std::int64_t stride) {
+    if constexpr (hn::MaxLanes(d) <= 4) {
+        hn::StoreU(x, d, to);
+    } else {
+        const hn::Half<D> half;
+        const auto upper_rows = static_cast<std::int64_t>(hn::MaxLanes(d) / 2);
+        store_every_fourth_row(hn::UpperHalf(half, x), half, to + upper_rows * stride, stride);
+        store_every_fourth_row(hn::LowerHalf(half, x), half, to, stride);
+    }
+}
+
+// Of each 128 bits of four vectors, a (4, 4) matrix.
+HWY_INLINE void transpose_blocks(Vec<float> (&row)[4]) {
+    const Tag<float> d;
+    const Vec<float> even_01 = hn::InterleaveLower(d, row[0], row[2]), odd_01 = hn::InterleaveLower(d, row[1], row[3]);
+    const Vec<float> even_23 = hn::InterleaveUpper(d, row[0], row[2]), odd_23 = hn::InterleaveUpper(d, row[1], row[3]);
+    row[0] = hn::InterleaveLower(d, even_01, odd_01);
+    row[1] = hn::InterleaveUpper(d, even_01, odd_01);
+    row[2] = hn::InterleaveLower(d, even_23, odd_23);
+    row[3] = hn::InterleaveUpper(d, even_23, odd_23);
+}
+
 // from: as many rows as a vector has lanes, `stride` apart → to[p·width + row] = from[row·stride + p] for p in [0, depth).
 template <class T>
 void transpose(const T* from, std::int64_t stride, std::int64_t depth, T* to, std::int64_t width) {
-    std::int64_t p = 0;
-    if constexpr (sizeof(T) == 4 && lanes<T>() >= 4) {
-        const Tag<T> d;
-        for (; p + 4 <= depth; p += 4) {
-            Vec<T> row[4];    // of each 128 bits: a (4, 4) matrix
-            for (int r = 0; r < 4; ++r) row[r] = load_every_fourth_row(d, from + r * stride + p, stride);
-            const Vec<T> even_01 = hn::InterleaveLower(d, row[0], row[2]), odd_01 = hn::InterleaveLower(d, row[1], row[3]);
-            const Vec<T> even_23 = hn::InterleaveUpper(d, row[0], row[2]), odd_23 = hn::InterleaveUpper(d, row[1], row[3]);
-            T* const to_p = to + p * width;
-            hn::StoreU(hn::InterleaveLower(d, even_01, odd_01), d, to_p);
-            hn::StoreU(hn::InterleaveUpper(d, even_01, odd_01), d, to_p + width);
-            hn::StoreU(hn::InterleaveLower(d, even_23, odd_23), d, to_p + 2 * width);
-            hn::StoreU(hn::InterleaveUpper(d, even_23, odd_23), d, to_p + 3 * width);
+    constexpr bool kInRegisters = sizeof(T) == 4 && lanes<T>() >= 4;
+    const std::int64_t fours = kInRegisters ? depth / 4 * 4 : 0;
+    if constexpr (kInRegisters) {
+        for (std::int64_t p = 0; p < fours; p += 4) {
+            Vec<T> row[4];
+            for (int r = 0; r < 4; ++r) row[r] = load_every_fourth_row(Tag<T>(), from + r * stride + p, stride);
+            transpose_blocks(row);
+            for (int r = 0; r < 4; ++r) hn::StoreU(row[r], Tag<T>(), to + (p + r) * width);
         }
     }
-    for (; p < depth; ++p)
+    for (std::int64_t p = fours; p < depth; ++p)
         for (std::int64_t row = 0; row < lanes<T>(); ++row) to[p * width + row] = from[row * stride + p];
+}
+
+// And back: from, (depth, lanes) with rows `width` apart → to[row·stride + p] = from[p·width + row].
+template <class T>
+void transpose_back(const T* from, std::int64_t width, std::int64_t depth, T* to, std::int64_t stride) {
+    constexpr bool kInRegisters = sizeof(T) == 4 && lanes<T>() >= 4;
+    const std::int64_t fours = kInRegisters ? depth / 4 * 4 : 0;
+    if constexpr (kInRegisters) {
+        for (std::int64_t p = 0; p < fours; p += 4) {
+            Vec<T> row[4];
+            for (int r = 0; r < 4; ++r) row[r] = hn::LoadU(Tag<T>(), from + (p + r) * width);
+            transpose_blocks(row);
+            for (int r = 0; r < 4; ++r) store_every_fourth_row(row[r], Tag<T>(), to + r * stride + p, stride);
+        }
+    }
+    for (std::int64_t p = fours; p < depth; ++p)
+        for (std::int64_t row = 0; row < lanes<T>(); ++row) to[row * stride + p] = from[p * width + row];
 }
 
 }    // namespace lull::cpu

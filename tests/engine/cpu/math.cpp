@@ -38,6 +38,7 @@ T at(T x, F f) {
 
 const auto exp_ = [](auto x) { return vexp(x); };
 const auto exp_at_most_e = [](auto x) { return vexp_at_most_e(x); };
+const auto exp2_at_most_2 = [](auto x) { return vexp2_at_most_2(x); };
 const auto log_ = [](auto x) { return vlog(x); };
 const auto tanh_ = [](auto x) { return vtanh(x); };
 const auto sigmoid_ = [](auto x) { return vsigmoid(x); };
@@ -66,6 +67,8 @@ TEST_CASE_TEMPLATE("vector functions are as accurate as their header says", T, f
     CHECK(worst_ulp(T(-87), T(88), exp_, exact_exp) <= 2);
     CHECK(worst_ulp(T(-1), T(1), exp_, exact_exp) <= 2);
     CHECK(worst_ulp(T(-87), T(1), exp_at_most_e, exact_exp) <= 2);
+    CHECK(worst_ulp(T(-126), T(1), exp2_at_most_2, [](long double x) { return std::exp2(x); }) <= 2);
+    CHECK(worst_ulp(T(-2), T(1), exp2_at_most_2, [](long double x) { return std::exp2(x); }) <= 2);
     CHECK(worst_ulp(T(0.001), T(3), log_, exact_log) <= 2);
     CHECK(worst_ulp(T(1), T(1e30), log_, exact_log) <= 2);
     CHECK(worst_ulp(T(-30), T(30), sigmoid_, exact_sigmoid) <= 4);
@@ -95,6 +98,10 @@ TEST_CASE_TEMPLATE("vector functions meet infinities, zeros, subnormals and NaN 
     CHECK(at(T(-1e6), exp_at_most_e) == 0);
     CHECK(at(T(0), exp_at_most_e) == 1);
     CHECK(std::isnan(at(nan, exp_at_most_e)));
+    CHECK(at(-infinity, exp2_at_most_2) == 0);
+    CHECK(at(T(-1e6), exp2_at_most_2) == 0);
+    CHECK(at(T(0), exp2_at_most_2) == 1);
+    CHECK(std::isnan(at(nan, exp2_at_most_2)));
     CHECK(at(T(0), log_) == -infinity);
     CHECK(at(infinity, log_) == infinity);
     CHECK(std::isnan(at(T(-1), log_)));
@@ -114,6 +121,7 @@ TEST_CASE("every NaN stays one, whatever its lower bits") {
         const auto nan = std::bit_cast<float>(bits);
         CHECK(std::isnan(at(nan, exp_)));
         CHECK(std::isnan(at(nan, exp_at_most_e)));
+        CHECK(std::isnan(at(nan, exp2_at_most_2)));
         CHECK(std::isnan(at(nan, log_)));
         CHECK(std::isnan(at(nan, sigmoid_)));
         CHECK(std::isnan(at(nan, tanh_)));

@@ -40,6 +40,7 @@ TEST_CASE("attention") {
     run(attention_cases(1, {tokens(1, 1, 1, 1), tokens(2, 9, 9, 5), tokens(2, 7, 20, 64)}));
     run(attention_cases(2, {tokens(2, 16, 16, 16), tokens(1, 33, 17, 6)}, "attention"));
     run(attention_cases(4, {tokens(3, 12, 12, 32)}));
+    run(attention_cases(1, {tokens(1, 35, 75, 8)}));    // parts of vectors, and of blocks of keys
 }
 
 TEST_CASE("attention is softmax(q kᵀ / √d) v, written out") {
