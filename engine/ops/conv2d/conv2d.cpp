@@ -40,9 +40,8 @@ Tensor conv2d(const Tensor& x_any, const Tensor& weight_any, const Tensor& bias_
     check(kh >= 1 && kw >= 1 && height >= kh && width >= kw, "conv2d", "expected a filter that fits the padded image (", height,
           ", ", width, "), got ", weight_any);
 
-    if (is_bf16(x_any)) return rounded(conv2d(wide(x_any), wide(weight_any), wide(bias_any), options));
-    const Tensor x = x_any.contiguous(), weight = weight_any.contiguous();
-    const Tensor bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
+    const Tensor x = x_any.contiguous(), weight = wide_weight(weight_any.contiguous());
+    const Tensor bias = bias_any.defined() ? wide_weight(bias_any.contiguous()) : bias_any;
     const Tensor y = empty({x.size(0), (height - kh) / options.stride + 1, (width - kw) / options.stride + 1, O}, x.dtype());
     dispatch(x, cpu::conv2d_forward, cuda::conv2d_forward)(x, weight, bias, options, y);
     return recording(x, weight, bias) ? record<Conv2dBackward>(y, {x, weight, bias}, x, weight, options) : y;

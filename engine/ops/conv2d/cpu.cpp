@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/cpu/convert.h"
 #include "engine/cpu/group_norm.h"
 #include "engine/cpu/image_groups.h"
 #include "engine/cpu/parallel.h"
@@ -28,44 +29,56 @@ ConvShape shape_of(const Tensor& weight, std::int64_t height, std::int64_t width
 std::int64_t image_size(const Tensor& t) { return t.size(1) * t.size(2) * t.size(3); }
 
 // The images [first, first + count) of t, padded, one behind the other.
-template <class T>
+template <class S, class T = Compute<S>>
 T* pad(Scratch& scratch, const PaddedLayout<T>& layout, const Tensor& t, std::int64_t first, std::int64_t count) {
     T* const padded = scratch.take<T>(count * layout.size());
-    const T* const from = t.data<T>() + first * image_size(t);
-    parallel_for(count, [&](std::int64_t i) { copy_padded(layout, from + i * image_size(t), padded + i * layout.size()); });
+    const S* const from = t.data<S>() + first * image_size(t);
+    parallel_for(count, [&](std::int64_t i) {
+        Scratch inner;
+        copy_padded(layout, load(inner, from + i * image_size(t), image_size(t)), padded + i * layout.size());
+    });
     return padded;
 }
 
 }    // namespace
 
 void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options, Tensor y) {
-    with_compute_dtype("conv2d", x.dtype(), [&]<class T>(T) {
+    with_storage_dtype("conv2d", x.dtype(), [&]<class S>(S) {
+        using T = Compute<S>;
         const auto conv = packed_convolution<T>(shape_of(weight, x.size(1), x.size(2), options), weight);
         const PaddedLayout<T> layout = conv->input();
         for_each_group(x.size(0), conv->group(), [&](std::int64_t first, std::int64_t count) {
             Scratch scratch;
-            T* const padded = pad<T>(scratch, layout, x, first, count);
-            conv->forward(count, padded, y.data<T>() + first * image_size(y), bias.defined() ? bias.data<T>() : nullptr);
+            T* const padded = pad<S>(scratch, layout, x, first, count);
+            S* const to = y.data<S>() + first * image_size(y);
+            T* const y_group = place(scratch, to, count * image_size(y));
+            conv->forward(count, padded, y_group, bias.defined() ? bias.data<T>() : nullptr);
+            store(y_group, count * image_size(y), to);
         });
     });
 }
 
 void conv2d_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dx) {
-    with_compute_dtype("conv2d", dy.dtype(), [&]<class T>(T) {
+    with_storage_dtype("conv2d", dy.dtype(), [&]<class S>(S) {
+        using T = Compute<S>;
         Convolution<T> conv(shape_of(weight, dx.tensor.size(1), dx.tensor.size(2), options));
         conv.pack_backward(weight.data<T>());
         const PaddedLayout<T> layout = conv.gradient();
         for_each_group(dy.size(0), conv.group(), [&](std::int64_t first, std::int64_t count) {
             Scratch scratch;
-            T* const padded = pad<T>(scratch, layout, dy, first, count);
-            conv.backward_data(count, padded, dx.tensor.data<T>() + first * image_size(dx.tensor), dx.add);
+            T* const padded = pad<S>(scratch, layout, dy, first, count);
+            S* const to = dx.tensor.data<S>() + first * image_size(dx.tensor);
+            T* const dx_group = place(scratch, to, count * image_size(dx.tensor));
+            conv.backward_data(count, padded, dx_group, dx.add && std::is_same_v<S, T>);
+            store(dx_group, count * image_size(dx.tensor), to, dx.add);
         });
     });
 }
 
 void conv2d_backward_weights(const Tensor& x, const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dweight,
                              Into dbias) {
-    with_compute_dtype("conv2d", x.dtype(), [&]<class T>(T) {
+    with_storage_dtype("conv2d", x.dtype(), [&]<class S>(S) {
+        using T = Compute<S>;
         const Convolution<T> conv(shape_of(weight, x.size(1), x.size(2), options));
         const PaddedLayout<T> x_layout = conv.input(), dy_layout = conv.gradient();
         const std::int64_t images = x.size(0), O = weight.size(0), bias_pitch = channel_array<T>(O);
@@ -78,8 +91,8 @@ void conv2d_backward_weights(const Tensor& x, const Tensor& weight, const Tensor
             images, conv.group(), slots,
             [&](std::int64_t slot, std::int64_t first, std::int64_t count) {
                 Scratch scratch;
-                const T* const dy_padded = pad<T>(scratch, dy_layout, dy, first, count);
-                if (dweight.tensor.defined()) gradient.add(slot, count, pad<T>(scratch, x_layout, x, first, count), dy_padded);
+                const T* const dy_padded = pad<S>(scratch, dy_layout, dy, first, count);
+                if (dweight.tensor.defined()) gradient.add(slot, count, pad<S>(scratch, x_layout, x, first, count), dy_padded);
                 if (dbias.tensor.defined()) {
                     for (std::int64_t i = 0; i < count; ++i)
                         conv.backward_bias(dy_padded + i * dy_layout.size(), bias_sums.data() + slot * bias_pitch);

@@ -6,7 +6,8 @@
 
 namespace lull {
 
-// x: (N, H, W, C), weight: (O, kh, kw, C), bias: (O) or undefined, y and dy: (N, H', W', O); all contiguous.
+// x: (N, H, W, C), weight: (O, kh, kw, C), bias: (O) or undefined, y and dy: (N, H', W', O); all contiguous. Where x, y and
+// their gradients are bf16, weight, bias and theirs are f32.
 LULL_KERNEL(conv2d_forward, (const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options, Tensor y));
 LULL_KERNEL(conv2d_backward_data, (const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dx));
 // The gradients of weight and bias; either tensor may be undefined: not wanted.

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "engine/cpu/convert.h"
 #include "engine/cpu/parallel.h"
 #include "engine/ops/copy/kernels.h"
 
@@ -10,9 +11,9 @@ namespace {
 constexpr std::int64_t kGrain = 1 << 14;
 
 template <class To, class From>
-To convert(From value) {
+To converted(From value) {
     if constexpr (std::is_same_v<From, bf16>)
-        return convert<To>(static_cast<float>(value));
+        return converted<To>(static_cast<float>(value));
     else if constexpr (std::is_same_v<To, bf16>)
         return bf16(static_cast<float>(value));
     else
@@ -73,11 +74,22 @@ void for_each_pair(const Tensor& from, Tensor& to, const F& f) {
 }    // namespace
 
 void copy_elements(const Tensor& from, Tensor to) {
+    if (from.is_contiguous() && to.is_contiguous()) {
+        const auto convert_all = [&]<class From, class To>(From, To) {
+            const From* const source = from.data<From>();
+            To* const target = to.data<To>();
+            parallel_ranges(from.elements(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+                cpu::convert(source + begin, end - begin, target + begin);
+            });
+        };
+        if (from.dtype() == DType::bf16 && to.dtype() == DType::f32) return convert_all(bf16{}, float{});
+        if (from.dtype() == DType::f32 && to.dtype() == DType::bf16) return convert_all(float{}, bf16{});
+    }
     with_dtype(from.dtype(), [&](auto from_type) {
         with_dtype(to.dtype(), [&](auto to_type) {
             using From = decltype(from_type);
             using To = decltype(to_type);
-            for_each_pair<From, To>(from, to, [](const From& value, To& target) { target = convert<To>(value); });
+            for_each_pair<From, To>(from, to, [](const From& value, To& target) { target = converted<To>(value); });
         });
     });
 }

@@ -5,6 +5,7 @@
 
 #include "engine/cpu/buffer.h"
 #include "engine/cpu/conv.h"
+#include "engine/cpu/convert.h"
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/group_norm.h"
 #include "engine/cpu/image_groups.h"
@@ -21,12 +22,15 @@ const T* data_or_null(const Tensor& t) {
     return t.defined() ? t.data<T>() : nullptr;
 }
 
-// What all images share: sizes, packed weights, and where the tensors lie.
-template <class T>
+// What all images share: sizes, and where the tensors lie. S: of the elements of x, skip, y and their gradients, which a
+// group converts to the type T of all others when it begins, and from it when it ends.
+template <class S>
 struct Block {
+    using T = Compute<S>;
     std::int64_t images, pixels, C1, C, O;    // C1 of the C input channels are x's
     Groups groups;
-    const T *x, *skip, *emb;    // skip and emb may be null
+    const S *x, *skip;    // skip and emb may be null
+    const T* emb;
     const ResnetBlockWeights& w;
     ConvShape filter1, filter2;
 
@@ -38,8 +42,8 @@ struct Block {
           C(weights.conv1_weight.size(3)),
           O(weights.conv1_weight.size(0)),
           groups{options.groups, options.eps},
-          x(x_tensor.data<T>()),
-          skip(data_or_null<T>(skip_tensor)),
+          x(x_tensor.data<S>()),
+          skip(data_or_null<S>(skip_tensor)),
           emb(data_or_null<T>(emb_tensor)),
           w(weights),
           filter1(filter(x_tensor, C)),
@@ -55,32 +59,41 @@ struct Block {
     }
     bool has_shortcut() const { return w.shortcut_weight.defined(); }
 
-    // Images of x ‖ skip: as they lie, or side by side in scratch memory where a vector would straddle the seam, or where the
+    // The images of a group. x ‖ skip as they lie, or `both` side by side where a vector would straddle the seam, or where the
     // sum is the shortcut.
     struct Input {
         const Block& block;
-        const T *x, *skip;    // skip: null if there is none, or where x has both
+        const T *x, *skip, *both;    // skip and both may be null
+        const T* joined() const { return both ? both : x; }
         Image<T> operator[](std::int64_t i) const {
-            const std::int64_t first = skip ? block.C1 : block.C;
+            const bool two = skip && !both;
+            const std::int64_t first = two ? block.C1 : block.C;
             return {.pixels = block.pixels,
                     .channels = block.C,
-                    .first = x + i * block.pixels * first,
+                    .first = joined() + i * block.pixels * first,
                     .first_channels = first,
-                    .second = skip ? skip + i * block.pixels * (block.C - first) : nullptr};
+                    .second = two ? skip + i * block.pixels * (block.C - first) : nullptr};
+        }
+        // Calls f(x or skip, its channels, its part (O, channels) of the shortcut's weight) for both.
+        template <class F>
+        void for_each_source(const F& f) const {
+            const T* const weight = block.w.shortcut_weight.template data<T>();
+            f(x, block.C1, weight);
+            if (skip) f(skip, block.C - block.C1, weight + block.C1);
         }
     };
     Input in(Scratch& scratch, std::int64_t first, std::int64_t count) const {
-        const T* const x_first = x + first * pixels * C1;
-        if (!skip) return {*this, x_first, nullptr};
         const std::int64_t C2 = C - C1;
-        const T* const skip_first = skip + first * pixels * C2;
-        if (C1 % lanes<T>() == 0 && has_shortcut()) return {*this, x_first, skip_first};
+        const T* const x_group = load(scratch, x + first * pixels * C1, count * pixels * C1);
+        if (!skip) return {*this, x_group, nullptr, nullptr};
+        const T* const skip_group = load(scratch, skip + first * pixels * C2, count * pixels * C2);
+        if (C1 % lanes<T>() == 0 && has_shortcut()) return {*this, x_group, skip_group, nullptr};
         T* const both = scratch.take<T>(count * pixels * C);
         for (std::int64_t p = 0; p < count * pixels; ++p) {
-            std::copy_n(x_first + p * C1, C1, both + p * C);
-            std::copy_n(skip_first + p * C2, C2, both + p * C + C1);
+            std::copy_n(x_group + p * C1, C1, both + p * C);
+            std::copy_n(skip_group + p * C2, C2, both + p * C + C1);
         }
-        return {*this, both, nullptr};
+        return {*this, x_group, skip_group, both};
     }
     Image<T> middle(const T* h, std::int64_t i) const {
         return {.pixels = pixels, .channels = O, .first = h + i * pixels * O, .first_channels = O};
@@ -93,27 +106,19 @@ struct Block {
         for (std::int64_t o = 0; o < O; ++o) sum[o] = bias[o] + (emb ? emb[n * O + o] : T(0));
         return sum;
     }
-
-    // Calls f(what x or skip is of the group, its channels, its part (O, channels) of the shortcut's weight) for both.
-    template <class F>
-    void for_each_source(const F& f) const {
-        const T* const weight = w.shortcut_weight.data<T>();
-        f(x, C1, weight);
-        if (skip) f(skip, C - C1, weight + C1);
-    }
 };
 
 // Statistics are (images, groups, 2). h may be null: then nobody needs it later.
-template <class T>
-void forward_group(const Block<T>& block, const Convolution<T>& conv1, const Convolution<T>& conv2, std::int64_t first,
-                   std::int64_t count, T* y_all, T* h_all, T* statistics1_all, T* statistics2_all) {
+template <class S, class T = Compute<S>>
+void forward_group(const Block<S>& block, const Convolution<T>& conv1, const Convolution<T>& conv2, std::int64_t first,
+                   std::int64_t count, S* y_all, T* h_all, T* statistics1_all, T* statistics2_all) {
     Scratch scratch;
     const ResnetBlockWeights& w = block.w;
     const PaddedLayout<T> layout1 = conv1.input(), layout2 = conv2.input();
     const std::int64_t out = block.pixels * block.O, pairs = 2 * block.groups.count;
     T* const padded = scratch.take<T>(count * std::max(layout1.size(), layout2.size()));
     T* const h = h_all ? h_all + first * out : scratch.take<T>(count * out);
-    T* const y = y_all + first * out;
+    T* const y = place(scratch, y_all + first * out, count * out);
     const auto in = block.in(scratch, first, count);
 
     parallel_for(count, [&](std::int64_t i) {
@@ -137,15 +142,17 @@ void forward_group(const Block<T>& block, const Convolution<T>& conv1, const Con
         write_padded(layout2, padded + i * layout2.size(),
                      NormaliseAndActivate<T, true>{image, norm, w.norm2_weight.data<T>(), w.norm2_bias.data<T>()});
     });
-    conv2.forward(count, padded, y, w.conv2_bias.data<T>(), block.has_shortcut() ? nullptr : in.x);
+    conv2.forward(count, padded, y, w.conv2_bias.data<T>(), block.has_shortcut() ? nullptr : in.joined());
 
-    if (!block.has_shortcut()) return;
-    const T* bias = w.shortcut_bias.data<T>();
-    block.for_each_source([&](const T* source, std::int64_t channels, const T* weight) {
-        parallel_gemm<T>(count * block.pixels, block.O, channels, {source + first * block.pixels * channels, channels},
-                         {weight, block.C, true}, y, block.O, {.bias = bias, .add = true});
-        bias = nullptr;    // added once
-    });
+    if (block.has_shortcut()) {
+        const T* bias = w.shortcut_bias.data<T>();
+        in.for_each_source([&](const T* source, std::int64_t channels, const T* weight) {
+            parallel_gemm<T>(count * block.pixels, block.O, channels, {source, channels}, {weight, block.C, true}, y, block.O,
+                             {.bias = bias, .add = true});
+            bias = nullptr;    // added once
+        });
+    }
+    store(y, count * out, y_all + first * out);
 }
 
 // Where the parts of a slot's sums begin, besides the filters' own: the biases, the norms (Σ dz = dbias, then Σ dz x̂ =
@@ -154,7 +161,8 @@ template <class T>
 struct SumLayout {
     std::int64_t bias1, bias2, norm1, norm2, shortcut, size;
 
-    explicit SumLayout(const Block<T>& block)
+    template <class S>
+    explicit SumLayout(const Block<S>& block)
         : bias1(0),
           bias2(bias1 + channel_array<T>(block.O)),
           norm1(bias2 + channel_array<T>(block.O)),
@@ -169,16 +177,38 @@ struct SumLayout {
 // da1 = conv1ᵀ(dh), din from da1 through the first norm, plus shortcutᵀ(dy).
 // a1 and a2 are computed again, by the pass over z that SiLU' needs anyway, straight into the form that the weights'
 // gradients dW = Σ_pixels dy aᵀ read.
-template <class T>
+template <class S>
 struct Backward {
-    const Block<T>& block;
+    using T = Compute<S>;
+    const Block<S>& block;
     const Convolution<T>&conv1, &conv2;
     const SumLayout<T>& parts;
     const std::vector<std::int64_t>&offsets1, &offsets2;    // of pixels in the convolutions' padded inputs
     const ResnetBlockGradients& gradients;
     WeightGradient<T>&filter1, &filter2;
-    const T *h_all, *statistics1_all, *statistics2_all, *dy_all;
+    const T *h_all, *statistics1_all, *statistics2_all;
+    const S* dy_all;
     T* sums_all;
+
+    // Where the gradient of x or skip goes, from a group's first image on; null if it is not wanted. What is added to is added
+    // to as it is computed, or, if computing goes on in another type, at the end.
+    struct Destination {
+        T* data;
+        bool add;
+        S* target;
+        std::int64_t elements;
+        bool add_at_end;
+
+        Destination(Scratch& scratch, Into into, std::int64_t begin, std::int64_t count)
+            : data(nullptr), add(into.add && std::is_same_v<S, T>), target(nullptr), elements(count), add_at_end(into.add) {
+            if (!into.tensor.defined()) return;
+            target = into.tensor.data<S>() + begin;
+            data = place(scratch, target, count);
+        }
+        void finish() const {
+            if (target) store(data, elements, target, add_at_end);
+        }
+    };
 
     // The image's activation a into `padded`, for its filter's gradient; g: (pixels, channels), da on entry, dz on return, on
     // which the gradient that is returned builds.
@@ -202,7 +232,11 @@ struct Backward {
         const PaddedLayout<T> dy_layout = conv2.gradient(), dh_layout = conv1.gradient();
         const std::int64_t pixels = block.pixels, O = block.O, pairs = 2 * block.groups.count;
         const std::int64_t size1 = 2 * channel_array<T>(block.C), size2 = 2 * channel_array<T>(O);
-        const T *const dy = dy_all + first * pixels * O, *const h = h_all + first * pixels * O;
+        const std::int64_t C1 = block.C1, C2 = block.C - C1;
+        const T* const dy = load(scratch, dy_all + first * pixels * O, count * pixels * O);
+        const T* const h = h_all + first * pixels * O;
+        const Destination dx(scratch, gradients.x, first * pixels * C1, count * pixels * C1);
+        const Destination dskip(scratch, gradients.skip, first * pixels * C2, count * pixels * C2);
         T* const sums = sums_all + slot * parts.size;
         T* const dy_padded = scratch.take<T>(count * dy_layout.size());
         T* const dh_padded = scratch.take<T>(count * dh_layout.size());
@@ -239,7 +273,7 @@ struct Backward {
             const Normalise<T> normalise(inner, block.C, nullptr, block.groups, statistics1_all + (first + i) * pairs);
             const auto gradient = norm(inner, layout1, offsets1, image, normalise, w.norm1_weight, w.norm1_bias,
                                        g + i * pixels * block.C, a_padded + i * layout1.size(), norm1_sums + i * size1);
-            hand_out(gradient, block.has_shortcut() ? nullptr : dy + i * pixels * O, first + i);
+            hand_out(gradient, block.has_shortcut() ? nullptr : dy + i * pixels * O, i, dx, dskip);
         });
         filter1.add(slot, count, a_padded, dh_padded);
 
@@ -251,7 +285,9 @@ struct Backward {
         add_all(norm2_sums, size2, sums + parts.norm2);
         add_all(dshift, channel_array<T>(O), sums + parts.bias1);
         for (std::int64_t i = 0; i < count; ++i) conv2.backward_bias(dy_padded + i * dy_layout.size(), sums + parts.bias2);
-        if (block.has_shortcut()) shortcut(first, count, dy, sums);
+        if (block.has_shortcut()) shortcut(in, count, dy, dx, dskip, sums);
+        dx.finish();
+        dskip.finish();
     }
 
     void embedding(std::int64_t first, std::int64_t count, const T* dshift) const {
@@ -264,8 +300,9 @@ struct Backward {
         }
     }
 
-    // din = gradient + rest (pixels, C; or null), to where the gradients of x and skip go.
-    void hand_out(const GroupNormGradient<T>& gradient, const T* rest, std::int64_t n) const {
+    // din = gradient + rest (pixels, C; or null) of the group's image i, to where the gradients of x and skip go.
+    void hand_out(const GroupNormGradient<T>& gradient, const T* rest, std::int64_t i, const Destination& dx,
+                  const Destination& dskip) const {
         const auto value = [&](std::int64_t p, std::int64_t c, auto lane) {
             const Vec<T> din = gradient(p, c, lane);
             return rest ? hn::Add(din, lane.load(rest + p * block.C + c)) : din;
@@ -274,10 +311,10 @@ struct Backward {
         if (C1 == block.C || C1 % lanes<T>() == 0) {
             for_each_vector<T>(block.C, [&](std::int64_t c, auto lane) {
                 const bool to_x = c < C1;
-                Into to = to_x ? gradients.x : gradients.skip;
-                if (!to.tensor.defined()) return;
+                const Destination& to = to_x ? dx : dskip;
+                if (!to.data) return;
                 const std::int64_t width = to_x ? C1 : C2;
-                T* const out = to.tensor.data<T>() + n * block.pixels * width + (to_x ? c : c - C1);
+                T* const out = to.data + i * block.pixels * width + (to_x ? c : c - C1);
                 for (std::int64_t p = 0; p < block.pixels; ++p) {
                     const Vec<T> din = value(p, c, lane);
                     lane.store(to.add ? hn::Add(din, lane.load(out + p * width)) : din, out + p * width);
@@ -290,14 +327,14 @@ struct Backward {
         for_each_vector<T>(block.C, [&](std::int64_t c, auto lane) {
             for (std::int64_t p = 0; p < block.pixels; ++p) lane.store(value(p, c, lane), din + p * block.C + c);
         });
-        copy_channels(din, 0, C1, n, gradients.x);
-        copy_channels(din, C1, C2, n, gradients.skip);
+        copy_channels(din, 0, C1, i, dx);
+        copy_channels(din, C1, C2, i, dskip);
     }
 
-    // Channels [begin, begin + width) of din (pixels, C) into image n of their own tensor.
-    void copy_channels(const T* din, std::int64_t begin, std::int64_t width, std::int64_t n, Into to) const {
-        if (!to.tensor.defined()) return;
-        T* const out = to.tensor.data<T>() + n * block.pixels * width;
+    // Channels [begin, begin + width) of din (pixels, C) into the group's image i of their own.
+    void copy_channels(const T* din, std::int64_t begin, std::int64_t width, std::int64_t i, const Destination& to) const {
+        if (!to.data) return;
+        T* const out = to.data + i * block.pixels * width;
         for (std::int64_t p = 0; p < block.pixels; ++p) {
             const T* const from = din + p * block.C + begin;
             for (std::int64_t c = 0; c < width; ++c) out[p * width + c] = to.add ? out[p * width + c] + from[c] : from[c];
@@ -305,26 +342,23 @@ struct Backward {
     }
 
     // The shortcut's gradients; that of its input is added to what hand_out wrote.
-    void shortcut(std::int64_t first, std::int64_t count, const T* dy, T* sums) const {
+    void shortcut(const typename Block<S>::Input& in, std::int64_t count, const T* dy, const Destination& dx,
+                  const Destination& dskip, T* sums) const {
         const std::int64_t rows = count * block.pixels, O = block.O;
         T* dweight = sums + parts.shortcut;    // (O, C)
-        Into into = gradients.x;
-        block.for_each_source([&](const T* source, std::int64_t channels, const T* weight) {
-            if (into.tensor.defined()) {
-                T* const dx = into.tensor.data<T>() + first * block.pixels * channels;
-                parallel_gemm<T>(rows, channels, O, {dy, O}, {weight, block.C}, dx, channels, {.add = true});
-            }
-            parallel_gemm<T>(O, channels, rows, {dy, O, true}, {source + first * block.pixels * channels, channels}, dweight,
-                             block.C, {.add = true});
+        const Destination* to = &dx;
+        in.for_each_source([&](const T* source, std::int64_t channels, const T* weight) {
+            if (to->data) parallel_gemm<T>(rows, channels, O, {dy, O}, {weight, block.C}, to->data, channels, {.add = true});
+            parallel_gemm<T>(O, channels, rows, {dy, O, true}, {source, channels}, dweight, block.C, {.add = true});
             dweight += channels;
-            into = gradients.skip;
+            to = &dskip;
         });
     }
 };
 
 // Adds up the slots' sums into the gradients of all weights.
-template <class T>
-void sum_weight_gradients(const Block<T>& block, const SumLayout<T>& parts, const T* sums, std::int64_t slots,
+template <class S, class T = Compute<S>>
+void sum_weight_gradients(const Block<S>& block, const SumLayout<T>& parts, const T* sums, std::int64_t slots,
                           WeightGradient<T>& filter1, WeightGradient<T>& filter2, const ResnetBlockGradients& gradients) {
     const auto sum = [&](std::int64_t begin, std::int64_t n, Into into) {
         if (into.tensor.defined()) sum_partials(sums + begin, slots, parts.size, n, into.tensor.data<T>(), into.add);
@@ -350,12 +384,13 @@ void sum_weight_gradients(const Block<T>& block, const SumLayout<T>& parts, cons
 
 void resnet_block_forward(const Tensor& x, const Tensor& skip, const Tensor& emb, const ResnetBlockWeights& weights,
                           const ResnetBlockOptions& options, Tensor y, Tensor h, Tensor statistics1, Tensor statistics2) {
-    with_compute_dtype("resnet_block", x.dtype(), [&]<class T>(T) {
-        const Block<T> block(x, skip, emb, weights, options);
+    with_storage_dtype("resnet_block", x.dtype(), [&]<class S>(S) {
+        using T = Compute<S>;
+        const Block<S> block(x, skip, emb, weights, options);
         const auto conv1 = packed_convolution<T>(block.filter1, weights.conv1_weight);
         const auto conv2 = packed_convolution<T>(block.filter2, weights.conv2_weight);
         for_each_group(block.images, std::max(conv1->group(), conv2->group()), [&](std::int64_t first, std::int64_t count) {
-            forward_group<T>(block, *conv1, *conv2, first, count, y.data<T>(), h.defined() ? h.data<T>() : nullptr,
+            forward_group<S>(block, *conv1, *conv2, first, count, y.data<S>(), h.defined() ? h.data<T>() : nullptr,
                              statistics1.data<T>(), statistics2.data<T>());
         });
     });
@@ -364,8 +399,9 @@ void resnet_block_forward(const Tensor& x, const Tensor& skip, const Tensor& emb
 void resnet_block_backward(const Tensor& x, const Tensor& skip, const Tensor& emb, const ResnetBlockWeights& weights,
                            const ResnetBlockOptions& options, const Tensor& h, const Tensor& statistics1,
                            const Tensor& statistics2, const Tensor& dy, const ResnetBlockGradients& gradients) {
-    with_compute_dtype("resnet_block", x.dtype(), [&]<class T>(T) {
-        const Block<T> block(x, skip, emb, weights, options);
+    with_storage_dtype("resnet_block", x.dtype(), [&]<class S>(S) {
+        using T = Compute<S>;
+        const Block<S> block(x, skip, emb, weights, options);
         Convolution<T> conv1(block.filter1), conv2(block.filter2);
         conv1.pack_backward(weights.conv1_weight.data<T>());
         conv2.pack_backward(weights.conv2_weight.data<T>());
@@ -378,7 +414,7 @@ void resnet_block_backward(const Tensor& x, const Tensor& skip, const Tensor& em
         const Buffer<T> sums(slots * parts.size);
         std::fill_n(sums.data(), slots * parts.size, T(0));
         const std::vector<std::int64_t> offsets1 = pixel_offsets(conv1.input()), offsets2 = pixel_offsets(conv2.input());
-        const Backward<T> backward{.block = block,
+        const Backward<S> backward{.block = block,
                                    .conv1 = conv1,
                                    .conv2 = conv2,
                                    .parts = parts,
@@ -390,7 +426,7 @@ void resnet_block_backward(const Tensor& x, const Tensor& skip, const Tensor& em
                                    .h_all = h.data<T>(),
                                    .statistics1_all = statistics1.data<T>(),
                                    .statistics2_all = statistics2.data<T>(),
-                                   .dy_all = dy.data<T>(),
+                                   .dy_all = dy.data<S>(),
                                    .sums_all = sums.data()};
         for_each_round(block.images, group, slots, backward, [&](std::int64_t used, std::int64_t last_count) {
             filter1.end_round(used, last_count);

@@ -77,17 +77,17 @@ void check_arguments(const Tensor& x, const Tensor& skip, const Tensor& emb, con
 Tensor resnet_block(const Tensor& x_any, const Tensor& skip_any, const Tensor& emb_any, const ResnetBlockWeights& w,
                     const ResnetBlockOptions& options) {
     check_arguments(x_any, skip_any, emb_any, w, options);
-    if (is_bf16(x_any)) return rounded(resnet_block(wide(x_any), wide(skip_any), wide(emb_any), transformed(w, wide), options));
     const auto contiguous = [](const Tensor& t) { return t.defined() ? t.contiguous() : t; };
-    const Tensor x = contiguous(x_any), skip = contiguous(skip_any), emb = contiguous(emb_any);
-    const ResnetBlockWeights weights = transformed(w, contiguous);
+    const Tensor x = contiguous(x_any), skip = contiguous(skip_any), emb = wide(contiguous(emb_any));
+    const ResnetBlockWeights weights = transformed(w, [&](const Tensor& t) { return wide_weight(contiguous(t)); });
     const bool record_it = recording(x, skip, emb, weights.norm1_weight, weights.norm1_bias, weights.conv1_weight,
                                      weights.conv1_bias, weights.norm2_weight, weights.norm2_bias, weights.conv2_weight,
                                      weights.conv2_bias, weights.shortcut_weight, weights.shortcut_bias);
 
     const Tensor y = empty({x.size(0), x.size(1), x.size(2), weights.conv1_weight.size(0)}, x.dtype());
-    const Tensor h = record_it ? empty_like(y) : Tensor();
-    const Tensor statistics1 = empty({x.size(0), options.groups, 2}, x.dtype()), statistics2 = empty_like(statistics1);
+    const DType compute = weights.conv1_weight.dtype();
+    const Tensor h = record_it ? empty(y.shape(), compute) : Tensor();
+    const Tensor statistics1 = empty({x.size(0), options.groups, 2}, compute), statistics2 = empty_like(statistics1);
     dispatch(x, cpu::resnet_block_forward, cuda::resnet_block_forward)(x, skip, emb, weights, options, y, h, statistics1,
                                                                        statistics2);
     if (!record_it) return y;
