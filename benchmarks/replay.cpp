@@ -1,8 +1,11 @@
 #include "benchmarks/replay.h"
 
+#include <iostream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "benchmarks/unet_layers.h"
 #include "diffusion/objective.h"
 #include "diffusion/samplers.h"
 #include "engine/io/safetensors.h"
@@ -62,6 +65,9 @@ void Replay::run() const {
     }
     results.tensors["loss"] = from_values(losses, {images.size(0)});
     save_safetensors(output, results);
+
+    const double gflop = 1e-9 * forward_flops(unet.config, static_cast<int>(images.size(3)));
+    std::cout << nlohmann::json{{"forward_gflop", gflop}} << std::endl;
 }
 
 }    // namespace lull

@@ -17,7 +17,8 @@ inline constexpr AdamWOptions kBenchmarkAdamW{.beta2 = 0.99, .eps = 1e-5, .weigh
 //
 // batches: a safetensors file in PyTorch's layout with "images" and "noise", (S, N, C, H, W), "sigma" (S, N), and "start"
 // (M, C, H, W), noise of standard deviation σ_max. output: one with "samples", what Heun's method draws from "start" with the
-// weights as they were given; "loss" (S); and under "gradient." + a parameter's name its gradient at the first step.
+// weights as they were given; "loss" (S); and under "gradient." + a parameter's name its gradient at the first step. Standard
+// output gets one line of JSON, the operations of an image's forward pass.
 struct Replay {
     std::filesystem::path model;    // a diffusers folder
     std::filesystem::path batches, output;

@@ -1,6 +1,7 @@
 """What is compared, and how the two sides are timed."""
 
 import json
+import re
 import statistics
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class Workload:
 @dataclass(frozen=True)
 class Goal:
     number: int
-    measure: str    # time, memory or first step
+    measure: str    # time, memory, first step or convolutions
     workload: Workload
     must: float
     aim: float
@@ -42,6 +43,7 @@ GOALS = (
     Goal(3, "time", Workload("sample", "s16", 64, "bf16"), 1.8, 2.5),
     Goal(4, "time", TRAIN["s16", "bf16"], 1.3, 1.8),
     Goal(4, "time", TRAIN["m32", "bf16"], 1.6, 2.4),
+    Goal(5, "convolutions", TRAIN["m32", "f32"], 1.6, 2.2),
     *(Goal(9, "memory", workload, 0.5, 0.35) for workload in TRAIN.values()),
     Goal(10, "first step", TRAIN["s16", "f32"], 10, 30),
     Goal(11, "time", Workload("sample", "s16", 1, "f32"), 3, 5),
@@ -149,6 +151,29 @@ def first_step(lab, workload, repeats):
             "ratio": middle[best] / middle["lull"]}
 
 
+def convolutions(lab, workload):
+    """The network's 3×3 convolutions of stride 1 with 32 channels or more on both sides, all three passes: the operations of the
+    direct algorithm per second, over the f32 peak that bench_ops measures beside each of them."""
+    lab.say(f"3×3 convolutions of {workload.model.upper()}")
+    with lab.alone():
+        lines = lab.run(lab.lull("--filter", "^conv3x3 ", "--images", workload.images, "--json", program="bench_ops")).splitlines()
+    layers = []
+    for line in map(json.loads, lines[1:]):
+        channels = map(int, re.search(r"(\d+)->(\d+)", line["name"]).groups())
+        if min(channels) >= 32 and line["in_" + workload.model]:
+            layers.append(line)
+
+    def total(key):
+        return sum(layer["in_" + workload.model] * layer["ms"] * layer[key] for layer in layers)
+    ms = sum(layer["in_" + workload.model] * layer["ms"] for layer in layers)
+    gflops = total("gflops") / ms
+    peak = ms / sum(layer["in_" + workload.model] * layer["ms"] * layer["fraction"] / layer["gflops"] for layer in layers)
+    worst, best = (of(layers, key=lambda layer: layer["fraction"]) for of in (min, max))
+    return {"workload": f"3×3 convolutions of {workload.model.upper()}, {workload.images} images, three passes",
+            "lull": {"gflops": gflops, "lowest": worst, "highest": best, "layers": layers}, "peak_gflops": peak,
+            "ratio": gflops / peak}
+
+
 def measure(lab, goals, cells, repeats):
     """Yields one result per goal, in their order."""
     duels = {}
@@ -160,6 +185,8 @@ def measure(lab, goals, cells, repeats):
                 eager = [cell for cell in cells if not cell[1]]
                 duels[goal.workload] = duel(lab, goal.workload, eager, repeats=1)
             result = memory(duels[goal.workload])
+        elif goal.measure == "convolutions":
+            result = convolutions(lab, goal.workload)
         else:
             if goal.workload not in duels:
                 duels[goal.workload] = duel(lab, goal.workload, cells, repeats)

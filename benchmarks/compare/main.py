@@ -1,9 +1,10 @@
 """Compares lull with PyTorch on this machine's CPU. benchmarks/compare.sh prepares what this needs and calls it.
 
-First both sides compute the same losses, gradients and samples from the same weights, data, noise levels and noise; where they do not,
-no time is taken. Then PyTorch is tried in {NCHW, NHWC} × {eager, torch.compile}, and lull and its two best take turns,
-warm, on the same processors. Every figure is a median; ranges are over repeats. The tables go to standard output and, with
-the loss curves, to --out: comparison.md, comparison.json, loss-MODEL-PRECISION.png.
+First both sides compute the same losses, gradients and samples from the same weights, data, noise levels and noise;
+where they do not, no time is taken. Then PyTorch is tried in {NCHW, NHWC} × {eager, torch.compile}, and lull and
+PyTorch's two best take turns, warm, on the same processors. Every figure is a median; ranges are over repeats. The
+tables go to standard output and, with the loss curves, to --out: comparison.md, comparison.json and
+loss-MODEL-PRECISION.png.
 """
 
 import argparse
@@ -15,7 +16,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from goals import CELLS, GOALS, measure
-from parity import check_parity
 from programs import ROOT, Failed, Lab
 from report import markdown
 
@@ -62,29 +62,38 @@ def machine(args):
 
 def main():
     args = arguments()
+    from parity import check_parity    # needs numpy and Pillow, which --help shall not
+
     args.out.mkdir(parents=True, exist_ok=True)
     lab = Lab(args.out.resolve(), args.threads, args.lock)
     models = args.model or list(BATCH)
     record = {"machine": machine(args), "parity": {}, "goals": []}
     problem = None
+
+    def save():    # after every result: a long comparison that is cut off leaves what it had
+        (args.out / "comparison.json").write_text(json.dumps(record, indent=1) + "\n")
+        (args.out / "comparison.md").write_text(markdown(record))
+
     try:
         with lab.alone():
             record["limits"] = json.loads(lab.run(lab.lull("--limits", program="bench_ops")))
         if not args.no_parity:
             for model in models:
                 record["parity"][model] = check_parity(lab, model, args.steps, BATCH[model])
+                save()
         if all(report["passed"] for report in record["parity"].values()):
             chosen = [goal for goal in GOALS if goal.number in args.only and goal.workload.model in models]
             cells = [cell for cell in CELLS if not (cell[1] and args.no_compile)]
             for result in measure(lab, chosen, cells, args.repeats):
                 record["goals"].append(result)
+                save()
         else:
             problem = "the two sides do not compute the same; no times were taken"
     except Failed as error:
         problem = str(error)
-    (args.out / "comparison.json").write_text(json.dumps(record, indent=1) + "\n")
-    (args.out / "comparison.md").write_text(markdown(record))
-    print(markdown(record))
+    if "limits" in record:
+        save()
+        print(markdown(record))
     if problem:
         sys.exit(f"compare: {problem}")
 

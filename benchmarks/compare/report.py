@@ -16,6 +16,9 @@ def milliseconds(of):
 
 def side(row, name):
     of = row.get(name)
+    if row["measure"] == "convolutions":
+        span = f" ({of['lowest']['fraction']:.2f}–{of['highest']['fraction']:.2f}× by layer)" if of else ""
+        return f"{of['gflops']:.0f} GFLOP/s{span}" if of else f"the peak, {row['peak_gflops']:.0f} GFLOP/s"
     if of is None:
         return "failed"
     cell = f", {of['cell']}" if name == "torch" else ""
