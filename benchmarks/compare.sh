@@ -23,6 +23,8 @@ if ! "$venv/bin/python" -c 'import torch, diffusers, safetensors, numpy, PIL' 2>
   "$venv/bin/python" -m pip install -r "$root/benchmarks/peers/requirements.txt"
 fi
 
-build bench_unet
-build bench_ops
+if [[ " $* " != *" --build"* ]]; then
+  build bench_unet
+  build bench_ops
+fi
 exec "$venv/bin/python" "$program" "$@"

@@ -36,6 +36,8 @@ def arguments():
     parser.add_argument("--no-parity", action="store_true", help="times only: not for figures that others will read")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, which takes a minute or two each time")
     parser.add_argument("--threads", type=int, default=2, help="of both sides, on as many processors (default: 2)")
+    parser.add_argument("--build", type=Path, default=ROOT / "build", metavar="DIR",
+                        help="where lull's benchmarks are built already (default: build, brought up to date)")
     parser.add_argument("--lock", metavar="FILE", help="hold flock(1)'s lock on this file while times are taken, "
                         "a few seconds each: for a machine that others use too")
     args = parser.parse_args()
@@ -65,7 +67,7 @@ def main():
     from parity import check_parity    # needs numpy and Pillow, which --help shall not
 
     args.out.mkdir(parents=True, exist_ok=True)
-    lab = Lab(args.out.resolve(), args.threads, args.lock)
+    lab = Lab(args.build.resolve(), args.out.resolve(), args.threads, args.lock)
     models = args.model or list(BATCH)
     record = {"machine": machine(args), "parity": {}, "goals": []}
     problem = None

@@ -22,8 +22,8 @@ class Failed(Exception):
 class Lab:
     """What all measurements share: the programs, the processors, and where output goes."""
 
-    def __init__(self, out, threads, lock=None):
-        self.out, self.threads, self.lock = out, threads, lock
+    def __init__(self, build, out, threads, lock=None):
+        self.build, self.out, self.threads, self.lock = build, out, threads, lock
         self.started = time.monotonic()
         os.sched_setaffinity(0, cores(threads))    # and so every program that is started from here
         os.environ["OMP_NUM_THREADS"] = str(threads)
@@ -33,7 +33,7 @@ class Lab:
         print(f"[{elapsed // 60:3d}:{elapsed % 60:02d}] {text}", file=sys.stderr, flush=True)
 
     def lull(self, *arguments, program="bench_unet"):
-        return [str(ROOT / "build" / program), *map(str, arguments), "--threads", str(self.threads)]
+        return [str(self.build / program), *map(str, arguments), "--threads", str(self.threads)]
 
     def torch(self, *arguments):
         return [sys.executable, str(ROOT / "benchmarks/peers/bench_unet.py"), *map(str, arguments), "--threads", str(self.threads)]
