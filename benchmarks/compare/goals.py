@@ -111,7 +111,7 @@ def duel(lab, workload, cells, repeats):
     own = summary(times["lull"])
     own |= {"images_per_s": 1e3 * workload.images / own["median_ms"], "gflops": 1e3 * reports["lull"]["gflop"] / own["median_ms"],
             "peak_rss_mib": reports["lull"]["peak_rss_mib"]}
-    result = {"workload": str(workload), "matrix": matrix, "lull": own}
+    result = {"workload": str(workload), "matrix": matrix, "lull": own, "others_share": lab.others_share()}
     if rivals:
         best = min(rivals, key=lambda name: statistics.median(times[name]))
         result["torch"] = {"cell": best, **summary(times[best])}
@@ -148,7 +148,7 @@ def first_step(lab, workload, repeats):
     def of(name):
         return {"median_s": middle[name], "min_s": min(seconds[name]), "max_s": max(seconds[name])}
     return {"workload": f"first step of {workload}", "lull": of("lull"), "torch": {"cell": best, **of(best)},
-            "ratio": middle[best] / middle["lull"]}
+            "ratio": middle[best] / middle["lull"], "others_share": lab.others_share()}
 
 
 def convolutions(lab, workload):
@@ -171,7 +171,7 @@ def convolutions(lab, workload):
     worst, best = (of(layers, key=lambda layer: layer["fraction"]) for of in (min, max))
     return {"workload": f"3×3 convolutions of {workload.model.upper()}, {workload.images} images, three passes",
             "lull": {"gflops": gflops, "lowest": worst, "highest": best, "layers": layers}, "peak_gflops": peak,
-            "ratio": gflops / peak}
+            "ratio": gflops / peak, "others_share": lab.others_share()}
 
 
 def measure(lab, goals, cells, repeats):

@@ -25,6 +25,8 @@ class Lab:
     def __init__(self, build, out, threads, lock=None):
         self.build, self.out, self.threads, self.lock = build, out, threads, lock
         self.started = time.monotonic()
+        self.running = []    # processes that take turns
+        self.ticks_timed = self.ticks_of_others = 0
         os.sched_setaffinity(0, cores(threads))    # and so every program that is started from here
         os.environ["OMP_NUM_THREADS"] = str(threads)
 
@@ -47,9 +49,33 @@ class Lab:
             fcntl.flock(file, mode)
             yield
 
+    @contextlib.contextmanager
     def alone(self):
-        """While times are taken."""
-        return self.held(fcntl.LOCK_EX)
+        """While times are taken. Watches how much of the processors other programs take meanwhile."""
+        with self.held(fcntl.LOCK_EX):
+            all_before, spent_before, own_before = self.ticks()
+            yield
+            all_after, spent_after, own_after = self.ticks()
+        self.ticks_timed += all_after - all_before
+        self.ticks_of_others += max(0, spent_after - spent_before - (own_after - own_before))
+
+    def others_share(self):
+        """Of the machine's processors, what other programs and other virtual machines took while times were taken since the
+        last call, from 0 to 1."""
+        share = self.ticks_of_others / max(1, self.ticks_timed)
+        self.ticks_timed = self.ticks_of_others = 0
+        return share
+
+    def ticks(self):
+        """Of all processors since the machine's start: all there were, those that were not idle, and those spent by our own
+        programs, running or ended."""
+        with open("/proc/stat") as stat:
+            fields = [int(field) for field in stat.readline().split()[1:9]]    # proc(5): idle and iowait are the fourth and fifth
+        own = os.times()
+        ticks = os.sysconf("SC_CLK_TCK") * sum(own[:4])
+        for process in self.running:
+            ticks += sum(map(int, Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+        return sum(fields), sum(fields) - fields[3] - fields[4], ticks
 
     def busy(self):
         """While the machine works, and no time is taken."""
@@ -76,6 +102,7 @@ class Program:
             self.process = subprocess.Popen(command + ["--on-request"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                             stderr=words, text=True)
             self.answer()    # "ready"
+        lab.running.append(self.process)
 
     def answer(self):
         watchdog = threading.Timer(PATIENCE, self.process.kill)
@@ -97,6 +124,7 @@ class Program:
 
     def close(self):
         """Ends the program and returns its report."""
+        self.lab.running.remove(self.process)
         self.process.stdin.close()
         report = json.loads(self.answer())
         self.process.wait()

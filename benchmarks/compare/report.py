@@ -29,23 +29,25 @@ def side(row, name):
     return milliseconds(of) + cell
 
 
-def goals_table(results, limits):
+def goals_table(results):
     lines = ["| goal | | lull | PyTorch's best | ratio | must | aim | reached |", "|---|---|---|---|---|---|---|---|"]
     for row in results:
         ratio = f"**{row['ratio']:.2f}×**" if "ratio" in row else "–"
         what = row["workload"] + (", peak memory" if row["measure"] == "memory" else "")
         lines.append(f"| {row['goal']} | {what} | {side(row, 'lull')} | {side(row, 'torch')} | {ratio} | {row['must']}× | "
                      f"{row['aim']}× | {verdict(row)} |")
+    shares = [row["others_share"] for row in results if "others_share" in row]
+    if shares:
+        lines += ["", f"While times were taken, other programs had up to {max(shares):.0%} of the machine's processors."]
     return lines
 
 
 def throughput_table(results, limits):
     lines = ["| lull | images/s | GFLOP/s | of the f32 peak |", "|---|---|---|---|"]
     for row in results:
-        if row["measure"] == "time":
-            gflops = row["lull"]["gflops"]
-            lines.append(f"| {row['workload']} | {row['lull']['images_per_s']:.4g} | {gflops:.0f} | "
-                         f"{gflops / limits['peak_gflops']:.0%} |")
+        gflops = row["lull"]["gflops"]
+        lines.append(f"| {row['workload']} | {row['lull']['images_per_s']:.4g} | {gflops:.0f} | "
+                     f"{gflops / limits['peak_gflops']:.0%} |")
     return lines
 
 
@@ -53,10 +55,9 @@ def matrix_table(results):
     names = [cell_name(cell) for cell in CELLS]
     lines = ["| PyTorch, ms | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for row in results:
-        if row["measure"] == "time":
-            cells = [row["matrix"].get(name, {}) for name in names]
-            lines.append(f"| {row['workload']} | " + " | ".join(
-                "failed" if "failed" in c else f"{c['median_ms']:.4g}" if c else "–" for c in cells) + " |")
+        cells = [row["matrix"].get(name, {}) for name in names]
+        lines.append(f"| {row['workload']} | " + " | ".join(
+            "failed" if "failed" in c else f"{c['median_ms']:.4g}" if c else "–" for c in cells) + " |")
     return lines
 
 
@@ -84,6 +85,8 @@ def markdown(record):
     if record["parity"]:
         lines += [*parity_table(record["parity"]), ""]
     if record["goals"]:
-        lines += [*goals_table(record["goals"], limits), "", *throughput_table(record["goals"], limits), "",
-                  *matrix_table(record["goals"]), ""]
+        lines += [*goals_table(record["goals"]), ""]
+    timed = [row for row in record["goals"] if row["measure"] == "time"]
+    if timed:
+        lines += [*throughput_table(timed, limits), "", *matrix_table(timed), ""]
     return "\n".join(lines)
