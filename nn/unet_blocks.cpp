@@ -200,7 +200,7 @@ UpBlock::UpBlock(const UNetConfig& config, int level) {
     if (attends && config.resnet_upsample)
         resnet_upsample.emplace(config, out, out, 1, Resampling::twice);
     else
-        upsample.emplace(out, out, 3, kSame);
+        upsample.emplace(out, out, 3, kTwice);
 }
 
 Tensor UpBlock::operator()(Tensor x, const Tensor& emb, std::vector<Tensor>& skips) const {
@@ -208,7 +208,7 @@ Tensor UpBlock::operator()(Tensor x, const Tensor& emb, std::vector<Tensor>& ski
         x = resnets[i](x, pop(skips), emb);
         if (!attentions.empty()) x = attentions[i](x);
     }
-    if (upsample) return (*upsample)(upsample_nearest(x));
+    if (upsample) return (*upsample)(x);
     return resnet_upsample ? (*resnet_upsample)(x, {}, emb) : x;
 }
 

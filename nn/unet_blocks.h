@@ -12,7 +12,8 @@
 
 namespace lull {
 
-inline constexpr Conv2dOptions kSame = {.stride = 1, .padding = 1};    // 3×3 to the same size
+inline constexpr Conv2dOptions kSame = {.stride = 1, .padding = 1};                    // 3×3 to the same size
+inline constexpr Conv2dOptions kTwice = {.stride = 1, .padding = 1, .upsample = 2};    // 3×3 to twice the size
 
 // SiLU, ReLU, or Mish: x tanh(ln(1 + e^x)) (Misra 2019, arXiv 1908.08681).
 Tensor activate(ActFn act_fn, const Tensor& x);

@@ -34,9 +34,11 @@ Tensor conv2d(const Tensor& x_any, const Tensor& weight_any, const Tensor& bias_
     const std::int64_t O = weight_any.size(0), kh = weight_any.size(1), kw = weight_any.size(2);
     check(!bias_any.defined() || (bias_any.shape() == Shape{O} && bias_any.dtype() == x_any.dtype()), "conv2d", "expected bias ",
           x_any.dtype(), " (", O, ",), got ", bias_any);
-    check(options.stride >= 1 && options.padding >= 0, "conv2d", "expected stride ≥ 1 and padding ≥ 0, got ", options.stride,
-          " and ", options.padding);
-    const std::int64_t height = x_any.size(1) + 2 * options.padding, width = x_any.size(2) + 2 * options.padding;
+    check(options.stride >= 1 && options.padding >= 0 && options.upsample >= 1, "conv2d",
+          "expected stride ≥ 1, padding ≥ 0 and upsample ≥ 1, got ", options.stride, ", ", options.padding, " and ",
+          options.upsample);
+    const std::int64_t height = x_any.size(1) * options.upsample + 2 * options.padding;
+    const std::int64_t width = x_any.size(2) * options.upsample + 2 * options.padding;
     check(kh >= 1 && kw >= 1 && height >= kh && width >= kw, "conv2d", "expected a filter that fits the padded image (", height,
           ", ", width, "), got ", weight_any);
 

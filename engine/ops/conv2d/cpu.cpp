@@ -9,15 +9,17 @@
 #include "engine/cpu/parallel.h"
 #include "engine/cpu/partial_sums.h"
 #include "engine/cpu/scratch.h"
+#include "engine/cpu/upsample.h"
 #include "engine/ops/conv2d/kernels.h"
 
 namespace lull::cpu {
 
 namespace {
 
-ConvShape shape_of(const Tensor& weight, std::int64_t height, std::int64_t width, const Conv2dOptions& options) {
-    return {.height = height,
-            .width = width,
+// x: (N, H, W, C), or its gradient.
+ConvShape shape_of(const Tensor& weight, const Tensor& x, const Conv2dOptions& options) {
+    return {.height = x.size(1) * options.upsample,
+            .width = x.size(2) * options.upsample,
             .channels = weight.size(3),
             .out_channels = weight.size(0),
             .kernel_height = weight.size(1),
@@ -28,14 +30,23 @@ ConvShape shape_of(const Tensor& weight, std::int64_t height, std::int64_t width
 
 std::int64_t image_size(const Tensor& t) { return t.size(1) * t.size(2) * t.size(3); }
 
-// The images [first, first + count) of t, padded, one behind the other.
+// The images [first, first + count) of t, upsampled and padded, one behind the other.
 template <class S, class T = Compute<S>>
-T* pad(Scratch& scratch, const PaddedLayout<T>& layout, const Tensor& t, std::int64_t first, std::int64_t count) {
+T* pad(Scratch& scratch, const PaddedLayout<T>& layout, const Tensor& t, std::int64_t first, std::int64_t count,
+       std::int64_t upsample = 1) {
     T* const padded = scratch.take<T>(count * layout.size());
     const S* const from = t.data<S>() + first * image_size(t);
     parallel_for(count, [&](std::int64_t i) {
         Scratch inner;
-        copy_padded(layout, load(inner, from + i * image_size(t), image_size(t)), padded + i * layout.size());
+        const T* image = load(inner, from + i * image_size(t), image_size(t));
+        if (upsample > 1) {
+            const std::int64_t width = t.size(2), channels = t.size(3), row = width * channels;
+            T* const large = inner.take<T>(upsample * upsample * image_size(t));
+            for (std::int64_t r = 0; r < t.size(1); ++r)
+                upsample_row(image + r * row, width, channels, upsample, large + r * upsample * upsample * row);
+            image = large;
+        }
+        copy_padded(layout, image, padded + i * layout.size());
     });
     return padded;
 }
@@ -45,11 +56,11 @@ T* pad(Scratch& scratch, const PaddedLayout<T>& layout, const Tensor& t, std::in
 void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options, Tensor y) {
     with_storage_dtype("conv2d", x.dtype(), [&]<class S>(S) {
         using T = Compute<S>;
-        const auto conv = packed_convolution<T>(shape_of(weight, x.size(1), x.size(2), options), weight);
+        const auto conv = packed_convolution<T>(shape_of(weight, x, options), weight);
         const PaddedLayout<T> layout = conv->input();
         for_each_group(x.size(0), conv->group(), [&](std::int64_t first, std::int64_t count) {
             Scratch scratch;
-            T* const padded = pad<S>(scratch, layout, x, first, count);
+            T* const padded = pad<S>(scratch, layout, x, first, count, options.upsample);
             S* const to = y.data<S>() + first * image_size(y);
             T* const y_group = place(scratch, to, count * image_size(y));
             conv->forward(count, padded, y_group, bias.defined() ? bias.data<T>() : nullptr);
@@ -61,16 +72,27 @@ void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, c
 void conv2d_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dx) {
     with_storage_dtype("conv2d", dy.dtype(), [&]<class S>(S) {
         using T = Compute<S>;
-        Convolution<T> conv(shape_of(weight, dx.tensor.size(1), dx.tensor.size(2), options));
+        Convolution<T> conv(shape_of(weight, dx.tensor, options));
         conv.pack_backward(weight.data<T>());
         const PaddedLayout<T> layout = conv.gradient();
         for_each_group(dy.size(0), conv.group(), [&](std::int64_t first, std::int64_t count) {
             Scratch scratch;
             T* const padded = pad<S>(scratch, layout, dy, first, count);
-            S* const to = dx.tensor.data<S>() + first * image_size(dx.tensor);
-            T* const dx_group = place(scratch, to, count * image_size(dx.tensor));
-            conv.backward_data(count, padded, dx_group, dx.add && std::is_same_v<S, T>);
-            store(dx_group, count * image_size(dx.tensor), to, dx.add);
+            const std::int64_t size = image_size(dx.tensor), u = options.upsample;
+            S* const to = dx.tensor.data<S>() + first * size;
+            T* const dx_group = place(scratch, to, count * size);
+            const bool add = dx.add && std::is_same_v<S, T>;
+            if (u == 1) {
+                conv.backward_data(count, padded, dx_group, add);
+            } else {
+                const std::int64_t width = dx.tensor.size(2), channels = dx.tensor.size(3), row = width * channels;
+                T* const large = scratch.take<T>(count * u * u * size);
+                conv.backward_data(count, padded, large, false);
+                parallel_for(count * dx.tensor.size(1), [&](std::int64_t r) {
+                    upsample_row_backward(large + r * u * u * row, width, channels, u, dx_group + r * row, add);
+                });
+            }
+            store(dx_group, count * size, to, dx.add);
         });
     });
 }
@@ -79,7 +101,7 @@ void conv2d_backward_weights(const Tensor& x, const Tensor& weight, const Tensor
                              Into dbias) {
     with_storage_dtype("conv2d", x.dtype(), [&]<class S>(S) {
         using T = Compute<S>;
-        const Convolution<T> conv(shape_of(weight, x.size(1), x.size(2), options));
+        const Convolution<T> conv(shape_of(weight, x, options));
         const PaddedLayout<T> x_layout = conv.input(), dy_layout = conv.gradient();
         const std::int64_t images = x.size(0), O = weight.size(0), bias_pitch = channel_array<T>(O);
         const std::int64_t slot_size = WeightGradient<T>::slot_size(conv, conv.group());
@@ -92,7 +114,8 @@ void conv2d_backward_weights(const Tensor& x, const Tensor& weight, const Tensor
             [&](std::int64_t slot, std::int64_t first, std::int64_t count) {
                 Scratch scratch;
                 const T* const dy_padded = pad<S>(scratch, dy_layout, dy, first, count);
-                if (dweight.tensor.defined()) gradient.add(slot, count, pad<S>(scratch, x_layout, x, first, count), dy_padded);
+                if (dweight.tensor.defined())
+                    gradient.add(slot, count, pad<S>(scratch, x_layout, x, first, count, options.upsample), dy_padded);
                 if (dbias.tensor.defined()) {
                     for (std::int64_t i = 0; i < count; ++i)
                         conv.backward_bias(dy_padded + i * dy_layout.size(), bias_sums.data() + slot * bias_pitch);

@@ -4,6 +4,7 @@
 
 #include "engine/autograd.h"
 #include "engine/ops/elementwise/elementwise.h"
+#include "engine/ops/upsample/upsample.h"
 #include "tests/support/op_case.h"
 
 namespace {
@@ -79,6 +80,19 @@ TEST_CASE("conv2d by Winograd's tiles is what its definition says") {
         const Tensor y = conv2d(x, w, {}, options);
         // 162 products, through transforms that add and subtract up to ten times the sum.
         CHECK(relative_error(y, from_values(conv2d_by_loops(x, w, options, y.shape()), y.shape(), DType::f64)) <= 1e-13);
+    }
+}
+
+TEST_CASE("conv2d reads through upsampling") {
+    for (const int channels : {2, 16}) {    // the direct sum, and Winograd's tiles
+        const Conv2dOptions options{.padding = 1, .upsample = 2};
+        run({"conv2d_upsample",
+             [&](const Inputs& in) { return conv2d(in[0], in[1], in[2], options); },
+             {.shapes = {shapes(2, 3, 4, channels, channels + 1, 3)}, .per_image = {0}}});
+        const Tensor x = uniform_values({2, 3, 5, channels}, -1, 1, 1, DType::f32);
+        const Tensor w = uniform_values({17, 3, 3, channels}, -1, 1, 2, DType::f32);
+        CHECK(same_bits(conv2d(x, w, {}, options), conv2d(upsample_nearest(x), w, {}, {.padding = 1})));
+        CHECK(same_bits(conv2d(x, w, {}, {.stride = 2, .upsample = 3}), conv2d(upsample_nearest(x, 3), w, {}, {.stride = 2})));
     }
 }
 
