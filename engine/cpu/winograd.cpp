@@ -4,6 +4,7 @@
 
 #include "engine/cpu/parallel.h"
 #include "engine/cpu/scratch.h"
+#include "engine/cpu/transpose.h"
 
 namespace lull::cpu {
 namespace {
@@ -203,7 +204,8 @@ template <class T>
 void Winograd<T>::pack(const T* weight, std::int64_t tap_step, std::int64_t channel_step, std::int64_t out_step, bool flipped) {
     constexpr std::int64_t L = lanes<T>();
     const std::int64_t chunk = kVectors * L, vectors = padded(out_channels_) / L;
-    filters_ = Buffer<T>(kPoints * channels_ * padded(out_channels_));
+    const std::int64_t chunks = (out_channels_ + chunk - 1) / chunk;
+    filters_ = Buffer<T>(kPoints * chunks * filter_pitch(chunk));
     // A vector of output channels and as many input channels at a time: whichever of them is contiguous, whole cache lines
     // are read.
     parallel_for(vectors * ((channels_ + L - 1) / L), [&](std::int64_t piece) {
@@ -212,16 +214,22 @@ void Winograd<T>::pack(const T* weight, std::int64_t tap_step, std::int64_t chan
         alignas(64) T block[9][L][L] = {};    // [tap][c][o]
         for (std::int64_t tap = 0; tap < 9; ++tap) {
             const T* const from = weight + (flipped ? 8 - tap : tap) * tap_step + c0 * channel_step + o0 * out_step;
-            for (std::int64_t o = 0; o < outs; ++o)
-                for (std::int64_t c = 0; c < channels; ++c) block[tap][c][o] = from[c * channel_step + o * out_step];
+            if (outs == L && channel_step == 1) {
+                transpose(from, out_step, channels, block[tap][0], L);
+            } else if (outs == L && out_step == 1) {
+                for (std::int64_t c = 0; c < channels; ++c) std::copy_n(from + c * channel_step, L, block[tap][c]);
+            } else {
+                for (std::int64_t o = 0; o < outs; ++o)
+                    for (std::int64_t c = 0; c < channels; ++c) block[tap][c][o] = from[c * channel_step + o * out_step];
+            }
         }
         const std::int64_t chunk_begin = o0 / chunk * chunk, width = std::min(chunk, padded(out_channels_) - chunk_begin);
-        T* const to = filters_.data() + kPoints * channels_ * chunk_begin + o0 - chunk_begin;
+        T* const to = filters_.data() + kPoints * (chunk_begin / chunk) * filter_pitch(chunk) + c0 * width + o0 - chunk_begin;
         for (std::int64_t c = 0; c < channels; ++c) {
             transform<T, 3, kPatch>(
                 transform_filter_axis<T>, [&](int i, int j) { return hn::Load(Tag<T>(), block[3 * i + j][c]); },
                 [&](int i, int j, Vec<T> value) {
-                    hn::Store(value, Tag<T>(), to + ((kPatch * i + j) * channels_ + c0 + c) * width);
+                    hn::Store(value, Tag<T>(), to + (kPatch * i + j) * filter_pitch(width) + c * width);
                 });
         }
     });
@@ -266,12 +274,12 @@ void Winograd<T>::multiply_and_transform(std::int64_t begin, std::int64_t end, c
     constexpr std::int64_t L = lanes<T>();
     const std::int64_t o0 = chunk * kVectors * L, width = std::min(kVectors * L, padded(out_channels_) - o0);
     const std::int64_t row = padded(channels_), product_pitch = (end - begin) * width + L;
-    const T* const filter = filters_.data() + kPoints * channels_ * o0;
+    const T* const filter = filters_.data() + kPoints * chunk * filter_pitch(kVectors * L);
     Scratch scratch;
     T* const product = scratch.take<T>(kPoints * product_pitch);
     for (std::int64_t point = 0; point < kPoints; ++point) {
         const auto multiply = width == L ? multiply_all<T, kRows, 1> : multiply_all<T, kRows, 2>;
-        multiply(end - begin, channels_, points + point * pitch, row, filter + point * channels_ * width,
+        multiply(end - begin, channels_, points + point * pitch, row, filter + point * filter_pitch(width),
                  product + point * product_pitch);
     }
     for (std::int64_t tile = begin; tile < end; ++tile) {
@@ -343,7 +351,7 @@ void Winograd<T>::multiply_point(std::int64_t point, std::int64_t count, const T
     const Pitches pitch{C, O, O};
     const T* const x = points + point * point_pitch(count, channels_);
     const T* const dy = points + kPoints * point_pitch(count, channels_) + point * point_pitch(count, out_channels_);
-    T* const to = sum + point * C * O;
+    T* const to = sum + point * sum_pitch();
     for (std::int64_t t = 0; t < all; t += kSumTiles) {
         const std::int64_t tiles_now = std::min(kSumTiles, all - t);
         const bool add_now = add || t > 0;
@@ -370,18 +378,24 @@ void Winograd<T>::finish(const T* sums, std::int64_t count, T* dweight, bool add
             transform<T, kPatch, 3>(
                 interpolate_axis<T, 3>,
                 [&](int i, int j) {
-                    const T* const from = sums + ((kPatch * i + j) * C + c0 + c) * O + o0;
+                    const T* const from = sums + (kPatch * i + j) * sum_pitch() + (c0 + c) * O + o0;
                     Vec<T> sum = hn::Load(Tag<T>(), from);
                     for (std::int64_t n = 1; n < count; ++n) sum = hn::Add(sum, hn::Load(Tag<T>(), from + n * sum_size()));
                     return sum;
                 },
                 [&](int i, int j, Vec<T> value) { hn::Store(value, Tag<T>(), block[3 * i + j][c]); });
         }
-        for (std::int64_t o = 0; o < outs; ++o) {
-            for (std::int64_t tap = 0; tap < 9; ++tap) {
-                T* const to = dweight + ((o0 + o) * 9 + tap) * channels_ + c0;
-                for (std::int64_t c = 0; c < channels; ++c) to[c] = add ? to[c] + block[tap][c][o] : block[tap][c][o];
+        for (std::int64_t tap = 0; tap < 9; ++tap) {
+            T* const to = dweight + (o0 * 9 + tap) * channels_ + c0;
+            if (outs == L && !add) {
+                transpose_back(block[tap][0], L, channels, to, 9 * channels_);
+                continue;
             }
+            for (std::int64_t o = 0; o < outs; ++o)
+                for (std::int64_t c = 0; c < channels; ++c) {
+                    T& target = to[o * 9 * channels_ + c];
+                    target = add ? target + block[tap][c][o] : block[tap][c][o];
+                }
         }
     });
 }

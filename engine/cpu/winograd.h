@@ -44,17 +44,19 @@ class Winograd {
                                 const T* dy, T* points) const;
     // At one of kPoints points, sum (+)= Σ_tiles x dy; sum: sum_size() elements, [point][C padded][O padded].
     static constexpr std::int64_t kPoints = 36;
-    std::int64_t sum_size() const { return kPoints * padded(channels_) * padded(out_channels_); }
+    std::int64_t sum_size() const { return kPoints * sum_pitch(); }
     void multiply_point(std::int64_t point, std::int64_t count, const T* points, T* sum, bool add) const;
     // dweight (+)= the gradient from `count` sums, one behind the other, added in their order; (O, 3, 3, C).
     void finish(const T* sums, std::int64_t count, T* dweight, bool add) const;
 
   private:
     static std::int64_t padded(std::int64_t channels) { return (channels + lanes<T>() - 1) / lanes<T>() * lanes<T>(); }
-    // A vector more than the tiles fill: points a multiple of 4 KiB apart would share a set of the cache.
+    // From one point to the next. A vector more than needed: 36 places a multiple of 4 KiB apart would share a set of the cache.
     std::int64_t point_pitch(std::int64_t count, std::int64_t channels) const {
         return count * tiles() * padded(channels) + lanes<T>();
     }
+    std::int64_t filter_pitch(std::int64_t chunk) const { return channels_ * chunk + lanes<T>(); }
+    std::int64_t sum_pitch() const { return padded(channels_) * padded(out_channels_) + lanes<T>(); }
     // Tiles of N×N from `top`, `left` on, through `axis`, to [point][tile][channel].
     template <int N, class Axis>
     void transform_tiles(std::int64_t count, const PaddedLayout<T>& layout, std::int64_t top, std::int64_t left, const T* x,
