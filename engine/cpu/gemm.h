@@ -37,4 +37,9 @@ template <class T>
 void parallel_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* c,
                    std::int64_t c_stride, const GemmEpilogue<T>& epilogue = {});
 
+// The same of A and B rounded to bf16, twice as fast where the processor multiplies pairs of bf16. Sums, bias and C stay f32;
+// an element's bits depend on what they do in gemm.
+void parallel_gemm_bf16(std::int64_t m, std::int64_t n, std::int64_t k, const MatrixView<float>& a, const MatrixView<float>& b,
+                        float* c, std::int64_t c_stride, const GemmEpilogue<float>& epilogue = {});
+
 }    // namespace lull::cpu

@@ -9,7 +9,7 @@ namespace lull::cpu {
 
 // Four elements each of rows 0, 4, 8, … of a matrix, `stride` apart: from memory, and to it.
 template <class D>
-hn::Vec<D> load_every_fourth_row(D d, const float* from, std::int64_t stride) {
+hn::Vec<D> load_every_fourth_row(D d, const hn::TFromD<D>* from, std::int64_t stride) {
     if constexpr (hn::MaxLanes(d) <= 4) {
         return hn::LoadU(d, from);
     } else {
@@ -21,7 +21,7 @@ hn::Vec<D> load_every_fourth_row(D d, const float* from, std::int64_t stride) {
 }
 
 template <class D>
-void store_every_fourth_row(hn::Vec<D> x, D d, float* to, std::int64_t stride) {
+void store_every_fourth_row(hn::Vec<D> x, D d, hn::TFromD<D>* to, std::int64_t stride) {
     if constexpr (hn::MaxLanes(d) <= 4) {
         hn::StoreU(x, d, to);
     } else {
@@ -33,10 +33,11 @@ void store_every_fourth_row(hn::Vec<D> x, D d, float* to, std::int64_t stride) {
 }
 
 // Of each 128 bits of four vectors, a (4, 4) matrix.
-HWY_INLINE void transpose_blocks(Vec<float> (&row)[4]) {
-    const Tag<float> d;
-    const Vec<float> even_01 = hn::InterleaveLower(d, row[0], row[2]), odd_01 = hn::InterleaveLower(d, row[1], row[3]);
-    const Vec<float> even_23 = hn::InterleaveUpper(d, row[0], row[2]), odd_23 = hn::InterleaveUpper(d, row[1], row[3]);
+template <class T>
+HWY_INLINE void transpose_blocks(Vec<T> (&row)[4]) {
+    const Tag<T> d;
+    const Vec<T> even_01 = hn::InterleaveLower(d, row[0], row[2]), odd_01 = hn::InterleaveLower(d, row[1], row[3]);
+    const Vec<T> even_23 = hn::InterleaveUpper(d, row[0], row[2]), odd_23 = hn::InterleaveUpper(d, row[1], row[3]);
     row[0] = hn::InterleaveLower(d, even_01, odd_01);
     row[1] = hn::InterleaveUpper(d, even_01, odd_01);
     row[2] = hn::InterleaveLower(d, even_23, odd_23);
@@ -52,7 +53,7 @@ void transpose(const T* from, std::int64_t stride, std::int64_t depth, T* to, st
         for (std::int64_t p = 0; p < fours; p += 4) {
             Vec<T> row[4];
             for (int r = 0; r < 4; ++r) row[r] = load_every_fourth_row(Tag<T>(), from + r * stride + p, stride);
-            transpose_blocks(row);
+            transpose_blocks<T>(row);
             for (int r = 0; r < 4; ++r) hn::StoreU(row[r], Tag<T>(), to + (p + r) * width);
         }
     }
@@ -69,7 +70,7 @@ void transpose_back(const T* from, std::int64_t width, std::int64_t depth, T* to
         for (std::int64_t p = 0; p < fours; p += 4) {
             Vec<T> row[4];
             for (int r = 0; r < 4; ++r) row[r] = hn::LoadU(Tag<T>(), from + (p + r) * width);
-            transpose_blocks(row);
+            transpose_blocks<T>(row);
             for (int r = 0; r < 4; ++r) store_every_fourth_row(row[r], Tag<T>(), to + r * stride + p, stride);
         }
     }

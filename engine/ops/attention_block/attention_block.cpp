@@ -28,6 +28,7 @@ struct AttentionBlockBackward {
     Tensor x;
     AttentionBlockWeights weights;
     AttentionBlockOptions options;
+    bool as_bf16;
     AttentionBlockSaved saved;
 
     void backward(const Tensor& dy, Gradients& grad) {
@@ -43,13 +44,38 @@ struct AttentionBlockBackward {
                                             .x = wanted(0),
                                             .norm_bias = wanted(2),
                                             .norm_weight = wanted(1)};
-        dispatch(dy, cpu::attention_block_backward, cuda::attention_block_backward)(x, weights, options, saved, dy, grads);
+        dispatch(dy, cpu::attention_block_backward, cuda::attention_block_backward)(x, weights, options, as_bf16, saved, dy,
+                                                                                    grads);
     }
 };
 
 void check_weight(const char* name, const Tensor& weight, const Shape& shape, const Tensor& x) {
     check(weight.defined() && weight.shape() == shape && weight.dtype() == x.dtype(), "attention_block", "expected ", name, ' ',
           x.dtype(), ' ', shape, " for x ", x, ", got ", weight);
+}
+
+// In f32. as_bf16: kernels.h.
+Tensor attention_block_fused(const Tensor& x_any, const AttentionBlockWeights& w, const AttentionBlockOptions& options,
+                             bool as_bf16) {
+    const Tensor x = x_any.detach().contiguous();
+    const AttentionBlockWeights weights = transformed(w, [](const Tensor& t) { return t.detach().contiguous(); });
+
+    const bool records = recording(x_any, w.norm_weight, w.norm_bias, w.q_weight, w.q_bias, w.k_weight, w.k_bias, w.v_weight,
+                                   w.v_bias, w.out_weight, w.out_bias);
+    const std::int64_t n = x.size(0), tokens = x.size(1) * x.size(2), c = x.size(3);
+    const auto keep = [&](const Shape& shape) { return records ? empty(shape) : Tensor(); };
+    const AttentionBlockSaved saved{.q = keep({n, tokens, c}),
+                                    .k = keep({n, tokens, c}),
+                                    .v = keep({n, tokens, c}),
+                                    .a = keep({n, tokens, c}),
+                                    .lse = keep({n, options.heads, tokens})};
+    const Tensor y = empty_like(x);
+    dispatch(x, cpu::attention_block_forward, cuda::attention_block_forward)(x, weights, options, as_bf16, y, saved);
+    if (!records) return y;
+    return record<AttentionBlockBackward>(y,
+                                          {x_any, w.norm_weight, w.norm_bias, w.q_weight, w.q_bias, w.k_weight, w.k_bias,
+                                           w.v_weight, w.v_bias, w.out_weight, w.out_bias},
+                                          x, weights, options, as_bf16, saved);
 }
 
 }    // namespace
@@ -73,29 +99,11 @@ void check_attention_block(const Tensor& x, const AttentionBlockWeights& w, cons
     check_weight("out_bias", w.out_bias, {c}, x);
 }
 
-Tensor attention_block(const Tensor& x_any, const AttentionBlockWeights& w, const AttentionBlockOptions& options) {
-    if (x_any.dtype() == DType::f64) return attention_block_composed(x_any, w, options);
-    check_attention_block(x_any, w, options);
-    if (is_bf16(x_any)) return rounded(attention_block(wide(x_any), transformed(w, wide), options));
-    const Tensor x = x_any.detach().contiguous();
-    const AttentionBlockWeights weights = transformed(w, [](const Tensor& t) { return t.detach().contiguous(); });
-
-    const bool records = recording(x_any, w.norm_weight, w.norm_bias, w.q_weight, w.q_bias, w.k_weight, w.k_bias, w.v_weight,
-                                   w.v_bias, w.out_weight, w.out_bias);
-    const std::int64_t n = x.size(0), tokens = x.size(1) * x.size(2), c = x.size(3);
-    const auto keep = [&](const Shape& shape) { return records ? empty(shape) : Tensor(); };
-    const AttentionBlockSaved saved{.q = keep({n, tokens, c}),
-                                    .k = keep({n, tokens, c}),
-                                    .v = keep({n, tokens, c}),
-                                    .a = keep({n, tokens, c}),
-                                    .lse = keep({n, options.heads, tokens})};
-    const Tensor y = empty_like(x);
-    dispatch(x, cpu::attention_block_forward, cuda::attention_block_forward)(x, weights, options, y, saved);
-    if (!records) return y;
-    return record<AttentionBlockBackward>(y,
-                                          {x_any, w.norm_weight, w.norm_bias, w.q_weight, w.q_bias, w.k_weight, w.k_bias,
-                                           w.v_weight, w.v_bias, w.out_weight, w.out_bias},
-                                          x, weights, options, saved);
+Tensor attention_block(const Tensor& x, const AttentionBlockWeights& w, const AttentionBlockOptions& options) {
+    if (x.dtype() == DType::f64) return attention_block_composed(x, w, options);
+    check_attention_block(x, w, options);
+    if (is_bf16(x)) return rounded(attention_block_fused(wide(x), transformed(w, wide_weight), options, true));
+    return attention_block_fused(x, w, options, false);
 }
 
 }    // namespace lull

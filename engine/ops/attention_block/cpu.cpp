@@ -10,7 +10,6 @@
 // n is not kept but computed again: two reads of x.
 #include <algorithm>
 
-#include "engine/cpu/gemm.h"
 #include "engine/ops/attention/kernels.h"
 #include "engine/ops/attention_block/kernels.h"
 #include "engine/ops/copy/copy.h"
@@ -53,39 +52,38 @@ struct Normalised {
 }    // namespace
 
 void attention_block_forward(const Tensor& x_all, const AttentionBlockWeights& w, const AttentionBlockOptions& options,
-                             Tensor y_all, AttentionBlockSaved saved) {
+                             bool as_bf16, Tensor y_all, AttentionBlockSaved saved) {
     for_each_group(x_all, [&](const auto& images, bool) {
         const Tensor x = images(x_all);
         const Normalised n(x, w, options);
         const auto place = [&](const Tensor& kept) { return kept.defined() ? images(kept) : empty(as_tokens(x)); };
         const Tensor q = place(saved.q), k = place(saved.k), v = place(saved.v), a = place(saved.a);
-        linear_forward(n.tokens, w.q_weight, w.q_bias, q);
-        linear_forward(n.tokens, w.k_weight, w.k_bias, k);
-        linear_forward(n.tokens, w.v_weight, w.v_bias, v);
+        linear_forward(n.tokens, w.q_weight, w.q_bias, as_bf16, {q});
+        linear_forward(n.tokens, w.k_weight, w.k_bias, as_bf16, {k});
+        linear_forward(n.tokens, w.v_weight, w.v_bias, as_bf16, {v});
         attention_forward(q, k, v, options.heads, a, images(saved.lse));
 
         Tensor y = images(y_all);
         copy(x, y);
-        const std::int64_t c = x.size(3);
-        parallel_gemm<float>(x.size(0) * x.size(1) * x.size(2), c, c, {a.data<float>(), c}, {w.out_weight.data<float>(), c, true},
-                             y.data<float>(), c, {.bias = w.out_bias.data<float>(), .add = true});
+        linear_forward(a, w.out_weight, w.out_bias, as_bf16, {y.reshape(as_tokens(x)), true});
     });
 }
 
 void attention_block_backward(const Tensor& x_all, const AttentionBlockWeights& w, const AttentionBlockOptions& options,
-                              const AttentionBlockSaved& saved, const Tensor& dy_all, AttentionBlockGradients grads) {
+                              bool as_bf16, const AttentionBlockSaved& saved, const Tensor& dy_all,
+                              AttentionBlockGradients grads) {
     for_each_group(x_all, [&](const auto& images, bool first) {
         // The first group's part of a weight's gradient is written as asked; the others' are added.
         const auto sum = [&](const Into& into) { return Into{into.tensor, into.add || !first}; };
         const auto weight_gradient = [&](const Tensor& in, const Tensor& dout, const Into& dweight, const Into& dbias) {
-            if (dweight.tensor.defined()) linear_backward_weight(in, dout, sum(dweight));
+            if (dweight.tensor.defined()) linear_backward_weight(in, dout, as_bf16, sum(dweight));
             if (dbias.tensor.defined()) linear_backward_bias(dout, sum(dbias));
         };
         const Tensor x = images(x_all), dy = images(dy_all), dy_tokens = dy.reshape(as_tokens(x));
         const Tensor q = images(saved.q), k = images(saved.k), v = images(saved.v), a = images(saved.a);
         weight_gradient(a, dy_tokens, grads.out_weight, grads.out_bias);
         const Tensor da = empty_like(a), dq = empty_like(a), dk = empty_like(a), dv = empty_like(a);
-        linear_backward_input(w.out_weight, dy_tokens, {da});
+        linear_backward_input(w.out_weight, dy_tokens, as_bf16, {da});
         attention_backward(q, k, v, options.heads, a, images(saved.lse), da, {dq}, {dk}, {dv});
 
         const Normalised n(x, w, options);
@@ -93,9 +91,9 @@ void attention_block_backward(const Tensor& x_all, const AttentionBlockWeights& 
         weight_gradient(n.tokens, dk, grads.k_weight, grads.k_bias);
         weight_gradient(n.tokens, dv, grads.v_weight, grads.v_bias);
         const Tensor& dn = da;    // da has been read for the last time
-        linear_backward_input(w.q_weight, dq, {dn});
-        linear_backward_input(w.k_weight, dk, {dn, true});
-        linear_backward_input(w.v_weight, dv, {dn, true});
+        linear_backward_input(w.q_weight, dq, as_bf16, {dn});
+        linear_backward_input(w.k_weight, dk, as_bf16, {dn, true});
+        linear_backward_input(w.v_weight, dv, as_bf16, {dn, true});
 
         const Into dx{images(grads.x.tensor), grads.x.add};
         group_norm_backward(x, w.norm_weight, w.norm_bias, n.statistics, {.groups = options.groups, .eps = options.eps},

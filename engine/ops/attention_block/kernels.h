@@ -18,10 +18,11 @@ struct AttentionBlockGradients {
     Into out_weight, out_bias, q_weight, q_bias, k_weight, k_bias, v_weight, v_bias, x, norm_bias, norm_weight;
 };
 
+// as_bf16: the projections round what they multiply to bf16 (linear/kernels.h).
 LULL_KERNEL(attention_block_forward, (const Tensor& x, const AttentionBlockWeights& weights, const AttentionBlockOptions& options,
-                                      Tensor y, AttentionBlockSaved saved));
+                                      bool as_bf16, Tensor y, AttentionBlockSaved saved));
 LULL_KERNEL(attention_block_backward,
-            (const Tensor& x, const AttentionBlockWeights& weights, const AttentionBlockOptions& options,
+            (const Tensor& x, const AttentionBlockWeights& weights, const AttentionBlockOptions& options, bool as_bf16,
              const AttentionBlockSaved& saved, const Tensor& dy, AttentionBlockGradients grads));
 
 }    // namespace lull

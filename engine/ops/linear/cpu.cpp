@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <type_traits>
 
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/math.h"
@@ -35,34 +36,50 @@ void combine(const Tensor& partials, Into target) {
     });
 }
 
+// Narrower weights are multiplied sooner than rounded. By the weight's shape alone, so that rows have the same bits in any
+// company.
+constexpr std::int64_t kWorthRounding = 64;
+bool worth_rounding(bool as_bf16, std::int64_t in, std::int64_t out) { return as_bf16 && std::min(in, out) >= kWorthRounding; }
+
+template <class T>
+void multiply(bool as_bf16, std::int64_t m, std::int64_t n, std::int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* c,
+              const GemmEpilogue<T>& epilogue) {
+    if constexpr (std::is_same_v<T, float>) {
+        if (as_bf16) return parallel_gemm_bf16(m, n, k, a, b, c, n, epilogue);
+    }
+    parallel_gemm<T>(m, n, k, a, b, c, n, epilogue);
+}
+
 }    // namespace
 
-void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor y) {
+void linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, bool as_bf16, Into y) {
     with_compute_dtype("linear", x.dtype(), [&](auto type) {
         using T = decltype(type);
         const std::int64_t rows = rows_of(x), in = weight.size(1), out = weight.size(0);
-        parallel_gemm<T>(rows, out, in, {x.data<T>(), in}, {weight.data<T>(), in, true}, y.data<T>(), out,
-                         {.bias = bias.defined() ? bias.data<T>() : nullptr});
+        multiply<T>(worth_rounding(as_bf16, in, out), rows, out, in, {x.data<T>(), in}, {weight.data<T>(), in, true},
+                    y.tensor.data<T>(), {.bias = bias.defined() ? bias.data<T>() : nullptr, .add = y.add});
     });
 }
 
-void linear_backward_input(const Tensor& weight, const Tensor& dy, Into dx) {
+void linear_backward_input(const Tensor& weight, const Tensor& dy, bool as_bf16, Into dx) {
     with_compute_dtype("linear", dy.dtype(), [&](auto type) {
         using T = decltype(type);
         const std::int64_t rows = rows_of(dy), in = weight.size(1), out = weight.size(0);
-        parallel_gemm<T>(rows, in, out, {dy.data<T>(), out}, {weight.data<T>(), in}, dx.tensor.data<T>(), in, {.add = dx.add});
+        multiply<T>(worth_rounding(as_bf16, in, out), rows, in, out, {dy.data<T>(), out}, {weight.data<T>(), in},
+                    dx.tensor.data<T>(), {.add = dx.add});
     });
 }
 
-void linear_backward_weight(const Tensor& x, const Tensor& dy, Into dweight) {
+void linear_backward_weight(const Tensor& x, const Tensor& dy, bool as_bf16, Into dweight) {
     with_compute_dtype("linear", dy.dtype(), [&](auto type) {
         using T = decltype(type);
         const std::int64_t rows = rows_of(x), in = x.size(-1), out = dy.size(-1), count = partials_of(rows);
         const T* const x_data = x.data<T>();
         const T* const dy_data = dy.data<T>();
-        if (count == 1) {
-            parallel_gemm<T>(out, in, rows, {dy_data, out, true}, {x_data, in}, dweight.tensor.data<T>(), in,
-                             {.add = dweight.add});
+        const bool rounds = worth_rounding(as_bf16, in, out);
+        if (count == 1 || rounds) {
+            multiply<T>(rounds, out, in, rows, {dy_data, out, true}, {x_data, in}, dweight.tensor.data<T>(),
+                        {.add = dweight.add});
             return;
         }
         Tensor partials = empty({count, out * in}, x.dtype());

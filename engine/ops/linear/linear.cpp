@@ -10,13 +10,24 @@ namespace {
 // y_r = W x_r + b for every row r  ⇒  dx_r = Wᵀ dy_r, dW = Σ_r dy_r x_rᵀ, db = Σ_r dy_r
 struct LinearBackward {
     Tensor x, weight;
+    bool as_bf16;
 
     void backward(const Tensor& dy, Gradients& grad) {
-        if (grad.needs(0)) dispatch(dy, cpu::linear_backward_input, cuda::linear_backward_input)(weight, dy, grad.into(0));
-        if (grad.needs(1)) dispatch(dy, cpu::linear_backward_weight, cuda::linear_backward_weight)(x, dy, grad.into(1));
+        if (grad.needs(0))
+            dispatch(dy, cpu::linear_backward_input, cuda::linear_backward_input)(weight, dy, as_bf16, grad.into(0));
+        if (grad.needs(1)) dispatch(dy, cpu::linear_backward_weight, cuda::linear_backward_weight)(x, dy, as_bf16, grad.into(1));
         if (grad.needs(2)) dispatch(dy, cpu::linear_backward_bias, cuda::linear_backward_bias)(dy, grad.into(2));
     }
 };
+
+// Of contiguous tensors in f32 or f64. as_bf16: x and weight, and the gradient of y, are bf16 in f32's clothes.
+Tensor linear_wide(const Tensor& x, const Tensor& weight, const Tensor& bias, bool as_bf16) {
+    Shape shape = x.shape();
+    shape[-1] = weight.size(0);
+    const Tensor y = empty(shape, x.dtype());
+    dispatch(x, cpu::linear_forward, cuda::linear_forward)(x, weight, bias, as_bf16, Into{y});
+    return recording(x, weight, bias) ? record<LinearBackward>(y, {x, weight, bias}, x, weight, as_bf16) : y;
+}
 
 }    // namespace
 
@@ -28,15 +39,9 @@ Tensor linear(const Tensor& x_any, const Tensor& weight_any, const Tensor& bias_
     check(x_any.dtype() == weight_any.dtype(), "linear", "expected x and weight of one type, got ", x_any, " and ", weight_any);
     check(!bias_any.defined() || (bias_any.shape() == Shape{out} && bias_any.dtype() == x_any.dtype()), "linear",
           "expected bias ", x_any.dtype(), " (", out, ",), got ", bias_any);
-    if (is_bf16(x_any)) return rounded(linear(wide(x_any), wide(weight_any), wide(bias_any)));
-    const Tensor x = x_any.contiguous(), weight = weight_any.contiguous();
-    const Tensor bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
-
-    Shape shape = x.shape();
-    shape[-1] = out;
-    const Tensor y = empty(shape, x.dtype());
-    dispatch(x, cpu::linear_forward, cuda::linear_forward)(x, weight, bias, y);
-    return recording(x, weight, bias) ? record<LinearBackward>(y, {x, weight, bias}, x, weight) : y;
+    const Tensor x = wide(x_any).contiguous(), weight = wide_weight(weight_any).contiguous();
+    const Tensor bias = bias_any.defined() ? wide_weight(bias_any).contiguous() : bias_any;
+    return is_bf16(x_any) ? rounded(linear_wide(x, weight, bias, true)) : linear_wide(x, weight, bias, false);
 }
 
 }    // namespace lull

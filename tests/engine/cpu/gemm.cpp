@@ -3,11 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
+#include "engine/cpu/bf16_pairs.h"
+#include "engine/dtype.h"
 #include "engine/threads.h"
 
 namespace {
@@ -106,6 +110,62 @@ TEST_CASE("gemm multiplies matrices that need blocks of every dimension") {
         }
     }
     check_against_loops<double>({290, 300, 300, false, true, true, true});
+}
+
+TEST_CASE("gemm of bf16 multiplies rounded matrices") {
+    const auto rounded = [](std::vector<float> x) {
+        for (float& value : x) value = static_cast<float>(bf16(value));
+        return x;
+    };
+    for (const bool a_transposed : {false, true}) {
+        for (const bool b_transposed : {false, true}) {
+            for (const Case& size : {Case{1, 1, 1}, {3, 16, 2}, {29, 33, 75}, {130, 64, 64}, {40, 50, 1100}}) {
+                const auto [m, n, k] = std::array{size.m, size.n, size.k};
+                CAPTURE(m);
+                CAPTURE(a_transposed);
+                CAPTURE(b_transposed);
+                const std::int64_t a_stride = (a_transposed ? m : k) + 1, b_stride = (b_transposed ? k : n) + 2, c_stride = n + 3;
+                const auto a = noise<float>(static_cast<std::size_t>((a_transposed ? k : m) * a_stride), 1);
+                const auto b = noise<float>(static_cast<std::size_t>((b_transposed ? n : k) * b_stride), 2);
+                const auto bias = noise<float>(static_cast<std::size_t>(n), 3);
+                const auto before = noise<float>(static_cast<std::size_t>(m * c_stride), 4);
+                auto exact = before, c = before;
+                const auto a_rounded = rounded(a), b_rounded = rounded(b);
+                cpu::gemm<float>(m, n, k, {a_rounded.data(), a_stride, a_transposed}, {b_rounded.data(), b_stride, b_transposed},
+                                 exact.data(), c_stride, {bias.data(), true});
+                cpu::parallel_gemm_bf16(m, n, k, {a.data(), a_stride, a_transposed}, {b.data(), b_stride, b_transposed}, c.data(),
+                                        c_stride, {bias.data(), true});
+                float worst = 0;
+                for (std::size_t i = 0; i < c.size(); ++i) worst = std::max(worst, std::abs(c[i] - exact[i]));
+                // Products of bf16 are exact in f32: sums of k + 2 numbers below 1, in two orders.
+                CHECK(worst <= 2 * std::numeric_limits<float>::epsilon() * static_cast<float>(k + 2));
+                for (std::int64_t i = 0; i < m; ++i)
+                    for (std::int64_t j = n; j < c_stride; ++j)
+                        CHECK(c[static_cast<std::size_t>(i * c_stride + j)] ==
+                              before[static_cast<std::size_t>(i * c_stride + j)]);
+            }
+        }
+    }
+}
+
+TEST_CASE("bf16 pairs are rounded to nearest even and keep infinities and NaN") {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    const std::vector<float> x{1.f, 1.00390625f, 1.01171875f, -3.14159f, 1e-30f, kInfinity, 3.4e38f, -0.f, 0.1f};
+    std::vector<cpu::Bf16Pair> pairs(5), columns(9);
+    cpu::pairs_of_neighbours(x.data(), 9, pairs.data());
+    cpu::pairs_of_rows(x.data(), nullptr, 9, columns.data());
+    for (std::size_t i = 0; i < 9; ++i) {
+        CAPTURE(i);
+        const auto expected = static_cast<std::uint32_t>(std::bit_cast<std::uint32_t>(static_cast<float>(bf16(x[i]))) >> 16);
+        CHECK(((pairs[i / 2] >> (i % 2 * 16)) & 0xffffu) == expected);
+        CHECK(columns[i] == expected);
+    }
+    CHECK((pairs[4] >> 16) == 0);
+    for (const std::uint32_t bits : {0x7fc00000u, 0x7f800001u, 0xffffffffu}) {    // rounding alone would make these numbers
+        const auto nan = std::bit_cast<float>(bits);
+        cpu::pairs_of_rows(&nan, nullptr, 1, columns.data());
+        CHECK(std::isnan(std::bit_cast<float>(columns[0] << 16)));
+    }
 }
 
 TEST_CASE("a row of the product has the same bits whatever the other rows, and whatever the number of threads") {

@@ -92,6 +92,21 @@ TEST_CASE("the attention block has PyTorch's values") {
     }
 }
 
+TEST_CASE("the attention block in bf16 is near f64 where its projections are multiplied in bf16") {
+    const Shape shape{3, 4, 5, 64};
+    const AttentionBlockOptions options{.groups = 8, .heads = 8};
+    const Inputs inputs = as(DType::bf16, inputs_for(shape));
+    const Tensor grad_out = uniform_values(shape, -1, 1, 99).to(DType::bf16);
+    const auto got = evaluate(attention_block, inputs, options, grad_out);
+    const auto wanted = evaluate(attention_block_composed, as(DType::f64, inputs), options, grad_out.to(DType::f64));
+    // On the way there are roundings to bf16, 2^-9 each, of n, a, and the gradients of q, k, v and y.
+    check_close(got, wanted, 0x1p-6);
+    const NoGrad no_grad;
+    CHECK(same_bits(attention_block(inputs[0], weights_of(inputs), options), got.y));
+    for (std::int64_t n = 0; n < 3; ++n)
+        CHECK(same_bits(attention_block(inputs[0].slice(0, n, n + 1), weights_of(inputs), options), got.y.slice(0, n, n + 1)));
+}
+
 TEST_CASE("the fused attention block is the composed one") {
     struct Size {
         Shape x;

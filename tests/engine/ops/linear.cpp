@@ -10,7 +10,11 @@ TEST_CASE("linear") {
     // 2,100 rows: the gradients of weight and bias are sums of two partial sums.
     run({"linear",
          [](const Inputs& in) { return linear(in[0], in[1], in[2]); },
-         {.shapes = {{{1, 1}, {1, 1}, {1}}, {{2, 3, 8}, {17, 8}, {17}}, {{3, 33}, {40, 33}, {40}}, {{2100, 3}, {5, 3}, {5}}},
+         {.shapes = {{{1, 1}, {1, 1}, {1}},
+                     {{2, 3, 8}, {17, 8}, {17}},
+                     {{3, 33}, {40, 33}, {40}},
+                     {{2100, 3}, {5, 3}, {5}},
+                     {{9, 65}, {70, 65}, {70}}},
           .golden = "linear",
           .per_image = {0}}});
     run({"linear without bias",
