@@ -89,7 +89,7 @@ class Lab:
         with open(log, "w") as words:
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=words, text=True, env=environment)
         if done.returncode != 0:
-            raise Failed(last_line(log))
+            raise Failed(last_words(log))
         return done.stdout
 
 
@@ -111,7 +111,7 @@ class Program:
         watchdog.cancel()
         if not line:
             self.process.wait()
-            raise Failed(last_line(self.log) or f"no answer, status {self.process.returncode}")
+            raise Failed(last_words(self.log) or f"no answer, status {self.process.returncode}")
         return line
 
     def run(self):
@@ -131,9 +131,11 @@ class Program:
         return report
 
 
-def last_line(path):
-    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip()[:200] if lines else ""
+def last_words(path):
+    """The last line that names an error, or else the last line."""
+    lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return (errors or lines or [""])[-1][:200]
 
 
 def cores(count):
