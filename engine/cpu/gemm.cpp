@@ -86,7 +86,7 @@ template <class T>
 void parallel_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* c,
                    std::int64_t c_stride, const GemmEpilogue<T>& epilogue) {
     if (m == 0 || n == 0) return;
-    if (k == 0 || m * n * k <= 4 * kPiece) return gemm(m, n, k, a, b, c, c_stride, epilogue);
+    if (k == 0 || is_small(m, n, k)) return gemm(m, n, k, a, b, c, c_stride, epilogue);
     const std::int64_t padded = round_up(n, lanes<T>()), slivers = (n + kTileColumns<T> - 1) / kTileColumns<T>;
     const bool in_place = read_in_place(m, b, n);
     const Buffer<T> packed(in_place ? 0 : k * padded);    // [block of k][sliver][depth][width]

@@ -56,7 +56,7 @@ void parallel_gemm_bf16(std::int64_t m, std::int64_t n, std::int64_t k, const Vi
     const Buffer<Bf16Pair> b_packed(pairs * padded);    // [block of k][sliver][depth][width]
     const std::int64_t b_pieces = (pairs + kDepth - 1) / kDepth * slivers;
     const std::int64_t a_rows = a.transposed ? pairs : m, a_pieces = (a_rows + kRows - 1) / kRows;
-    parallel_for(b_pieces + a_pieces, [&](std::int64_t piece) {
+    const auto pack = [&](std::int64_t piece) {
         if (piece < b_pieces) {
             const std::int64_t p0 = piece / slivers * kDepth, j = piece % slivers * kWidth, depth = std::min(kDepth, pairs - p0);
             return pack_sliver(b, k, n, p0, depth, j, b_packed.data() + p0 * padded + j * depth);
@@ -69,7 +69,11 @@ void parallel_gemm_bf16(std::int64_t m, std::int64_t n, std::int64_t k, const Vi
             else
                 pairs_of_neighbours(element(a, i, 0), k, a_packed.data() + i * pairs);
         }
-    });
+    };
+    if (is_small(m, n, pairs))
+        for (std::int64_t piece = 0; piece < b_pieces + a_pieces; ++piece) pack(piece);
+    else
+        parallel_for(b_pieces + a_pieces, pack);
 
     const MatrixView<Bf16Pair> a_pairs{a_packed.data(), a.transposed ? m : pairs, a.transposed};
     for_each_piece<Bf16Pair>(m, n, pairs, [&](std::int64_t i, std::int64_t rows, std::int64_t j, std::int64_t columns) {

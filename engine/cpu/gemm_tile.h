@@ -191,10 +191,14 @@ void for_each_block(std::int64_t k, const GemmEpilogue<T>& epilogue, const F& f)
 // Multiply-adds in a piece of work: some microseconds.
 constexpr std::int64_t kPiece = std::int64_t{1} << 18;
 
+// Products so small are not worth waking other threads for.
+inline bool is_small(std::int64_t m, std::int64_t n, std::int64_t k) { return m * n * k <= 4 * kPiece; }
+
 // Hands C, (m, n), out to the threads in pieces of some tiles: of rows where there are many, for a tile of A then serves all
 // columns while it is in the nearest cache, and else of columns, too. Calls f(i, rows, j, columns).
 template <class E, class F>
 void for_each_piece(std::int64_t m, std::int64_t n, std::int64_t k, const F& f) {
+    if (is_small(m, n, k)) return f(0, m, 0, n);
     const std::int64_t slivers = (n + kTileColumns<E> - 1) / kTileColumns<E>;
     const std::int64_t height = kTileRows * std::max<std::int64_t>(1, kPiece / (kTileRows * n * k));
     const std::int64_t width = kTileColumns<E> * std::clamp<std::int64_t>(kPiece / (kTileRows * kTileColumns<E> * k), 1, slivers);
