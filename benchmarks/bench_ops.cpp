@@ -24,18 +24,20 @@ using namespace lull;
 using json = nlohmann::ordered_json;
 
 struct Limits {
-    double peak_gflops = lull::peak_gflops(), copy_gb_per_s = copy_bandwidth();
+    double peak_gflops = lull::peak_gflops(DType::f32), peak_gflops_bf16 = lull::peak_gflops(DType::bf16);
+    double copy_gb_per_s = copy_bandwidth();
 
     json to_json() const {
         return {{"peak_gflops", peak_gflops},
+                {"peak_gflops_bf16", peak_gflops_bf16},
                 {"copy_gb_per_s", copy_gb_per_s},
                 {"threads", thread_count()},
                 {"target", hwy::TargetName(HWY_TARGET)}};
     }
 };
 
-void time_case(const OpCase& c, const Limits& limits, bool as_json) {
-    const double peak = peak_gflops(/*at_least=*/0.02);    // anew for each: a virtual machine's processors come and go
+void time_case(const OpCase& c, DType precision, const Limits& limits, bool as_json) {
+    const double peak = peak_gflops(precision, /*at_least=*/0.02);    // anew for each: a virtual machine's processors come and go
     const double seconds = best_time(c.prepare());
     const bool computes = c.flops > 0;
     const double speed = 1e-9 * (computes ? c.flops : c.bytes) / seconds;
@@ -55,8 +57,8 @@ void print(const Limits& limits, bool as_json) {
     if (as_json)
         std::cout << limits.to_json() << std::endl;
     else
-        std::printf("%.0f GFLOP/s of f32 multiply-adds, %.1f GB/s of copying, %d threads, %s\n", limits.peak_gflops,
-                    limits.copy_gb_per_s, thread_count(), hwy::TargetName(HWY_TARGET));
+        std::printf("%.0f GFLOP/s of f32, %.0f of bf16 multiply-adds, %.1f GB/s of copying, %d threads, %s\n", limits.peak_gflops,
+                    limits.peak_gflops_bf16, limits.copy_gb_per_s, thread_count(), hwy::TargetName(HWY_TARGET));
 }
 
 int run(int argc, char** argv) {
@@ -87,7 +89,7 @@ int run(int argc, char** argv) {
     if (only_limits) return 0;
     const std::regex wanted(filter);
     for (const OpCase& c : op_cases(images, precision))
-        if (std::regex_search(c.name, wanted)) time_case(c, limits, as_json);
+        if (std::regex_search(c.name, wanted)) time_case(c, precision, limits, as_json);
     if (!as_json) print(Limits(), false);    // whether they stayed the same
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 
+#include "engine/cpu/bf16_pairs.h"
 #include "engine/cpu/parallel.h"
 #include "engine/cpu/simd.h"
 #include "engine/tensor.h"
@@ -49,26 +50,32 @@ double median(std::vector<double> values) {
     return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-double peak_gflops(double at_least) {
+double peak_gflops(DType dtype, double at_least) {
     constexpr int kChains = 16;    // a unit is done with a multiply-add after four or five more have begun
     constexpr std::int64_t kSteps = 100'000;
-    const double best = best_time(
-        [] {
-            cpu::parallel_for(thread_count(), [](std::int64_t) {
-                const cpu::Tag<float> d;
-                cpu::Vec<float> sum[kChains];
-                for (int i = 0; i < kChains; ++i) sum[i] = cpu::hn::Set(d, static_cast<float>(i));
-                const auto a = cpu::hn::Set(d, 0.999f), b = cpu::hn::Set(d, 1e-3f);
-                for (std::int64_t step = 0; step < kSteps; ++step) {
+    const auto seconds = [&](const auto& multiply_add) {
+        return best_time(
+            [&] {
+                cpu::parallel_for(thread_count(), [&](std::int64_t) {
+                    const cpu::Tag<float> d;
+                    cpu::Vec<float> sum[kChains];
+                    for (int i = 0; i < kChains; ++i) sum[i] = cpu::hn::Set(d, static_cast<float>(i));
+                    for (std::int64_t step = 0; step < kSteps; ++step) {
 #pragma GCC unroll 16
-                    for (int i = 0; i < kChains; ++i) sum[i] = cpu::hn::MulAdd(sum[i], a, b);
-                }
-                for (int i = 1; i < kChains; ++i) sum[0] = cpu::hn::Add(sum[0], sum[i]);
-                if (cpu::hn::GetLane(sum[0]) < 0) std::abort();    // never: but the compiler must not know
-            });
-        },
-        at_least);
-    return 2e-9 * kChains * kSteps * cpu::lanes<float>() * thread_count() / best;
+                        for (int i = 0; i < kChains; ++i) sum[i] = multiply_add(sum[i]);
+                    }
+                    for (int i = 1; i < kChains; ++i) sum[0] = cpu::hn::Add(sum[0], sum[i]);
+                    if (cpu::hn::GetLane(sum[0]) < 0) std::abort();    // never: but the compiler must not know
+                });
+            },
+            at_least);
+    };
+    const cpu::Tag<float> d;
+    const auto a = cpu::hn::Set(d, 0.999f), b = cpu::hn::Set(d, 1e-3f);
+    const double gflop = 2e-9 * kChains * kSteps * cpu::lanes<float>() * thread_count();
+    if (dtype == DType::f32) return gflop / seconds([=](cpu::Vec<float> sum) { return cpu::hn::MulAdd(sum, a, b); });
+    const auto pairs = cpu::pair_of(b, b);
+    return 2 * gflop / seconds([=](cpu::Vec<float> sum) { return cpu::add_products(pairs, pairs, sum); });
 }
 
 // With stores past the caches, as the quickest copies have them.

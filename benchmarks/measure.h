@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/dtype.h"
+
 namespace lull {
 
 // wall's clock, and the processor time of all threads: on a busy machine, cpu / threads says more.
@@ -36,9 +38,9 @@ double best_time(const F& f, double at_least = 0.2) {
     return best;
 }
 
-// All threads at once: multiply-adds between registers, f32, in GFLOP/s; and a copy of memory much larger than the caches,
-// in GB/s, read and written bytes both counted.
-double peak_gflops(double at_least = 0.2);
+// All threads at once: multiply-adds between registers in GFLOP/s, of f32 or of pairs of bf16 (engine/cpu/bf16_pairs.h); and a
+// copy of memory much larger than the caches, in GB/s, read and written bytes both counted.
+double peak_gflops(DType dtype, double at_least = 0.2);
 double copy_bandwidth();
 
 }    // namespace lull

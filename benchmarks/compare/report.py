@@ -43,11 +43,12 @@ def goals_table(results):
 
 
 def throughput_table(results, limits):
-    lines = ["| lull | images/s | GFLOP/s | of the f32 peak |", "|---|---|---|---|"]
+    lines = ["| lull | images/s | GFLOP/s | of the precision's peak |", "|---|---|---|---|"]
     for row in results:
         gflops = row["lull"]["gflops"]
+        peak = limits["peak_gflops_bf16" if row["workload"].endswith("bf16") else "peak_gflops"]
         lines.append(f"| {row['workload']} | {row['lull']['images_per_s']:.4g} | {gflops:.0f} | "
-                     f"{gflops / limits['peak_gflops']:.0%} |")
+                     f"{gflops / peak:.0%} |")
     return lines
 
 
@@ -79,7 +80,7 @@ def markdown(record):
         f"{machine['date']}, {machine['cpu']}, {machine['threads']} threads, lull {machine['commit']} ({limits['target']}, "
         f"{machine['compiler']}), PyTorch {machine['torch']}, diffusers {machine['diffusers']}.",
         "",
-        f"Measured in the same run: {limits['peak_gflops']:.0f} GFLOP/s of f32 multiply-adds, "
+        f"Measured in the same run: {limits['peak_gflops']:.0f} GFLOP/s of f32 multiply-adds, {limits['peak_gflops_bf16']:.0f} of bf16, "
         f"{limits['copy_gb_per_s']:.0f} GB/s of copying (read and written).",
         ""]
     if record["parity"]:
