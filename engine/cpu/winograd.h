@@ -8,8 +8,8 @@
 //     dg = A₃ᵀ [Σ_tiles (G₄ dy G₄ᵀ) ⊙ (Bᵀ d B)] A₃                                                   F(3×3, 4×4)
 // a matrix product (C, tiles) × (tiles, O) at each point.
 //
-// Rounding: the transforms add and subtract what the sum does not, so that errors in f32 are 1e-6 to 5e-6 of the largest
-// output, about ten times those of the direct sum.
+// docs/derivations/winograd.md has the long form. The transforms add and subtract what the sum does not: errors in f32 are
+// 1e-6 to 5e-6 of the largest output, about ten times those of the direct sum.
 #pragma once
 
 #include <cstdint>
