@@ -10,10 +10,12 @@
 
 namespace lull::cpu {
 
-// Calls f(i) for i in [0, n): a thread each where there are enough, else one after the other, and f shares its work.
+// Calls f(i) for i in [0, n): handed out to the threads if few of them are idle in the last turn, else one after the other, and
+// f shares its work.
 template <class F>
 void share_or_hand_out(std::int64_t n, const F& f) {
-    if (n >= 2 * thread_count()) return parallel_for(n, f);
+    const std::int64_t threads = thread_count(), turns = (n + threads - 1) / threads;
+    if (3 * n >= 2 * turns * threads) return parallel_for(n, f);
     for (std::int64_t i = 0; i < n; ++i) f(i);
 }
 
