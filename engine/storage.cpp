@@ -108,9 +108,10 @@ class Arena {
     static void* system_memory(std::size_t bytes) {
         constexpr std::size_t kHugePage = std::size_t{2} << 20;
         if (bytes < kHugePage) return std::aligned_alloc(kAlignment, bytes);
-        void* const memory = std::aligned_alloc(kHugePage, bytes);
+        void* memory = nullptr;
+        if (posix_memalign(&memory, kHugePage, bytes) != 0) return nullptr;
 #ifdef MADV_HUGEPAGE
-        if (memory) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);    // the rest of it would be wasted
+        madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);    // the rest of it would be wasted
 #endif
         return memory;
     }

@@ -6,6 +6,7 @@
 #include "engine/autograd.h"
 #include "engine/cpu/parallel.h"
 #include "engine/cpu/scratch.h"
+#include "engine/derived.h"
 
 namespace lull::cpu {
 namespace {
@@ -16,9 +17,10 @@ namespace {
 //     32×32, 48 → 16            212 / 218 / 202           500 / 589 / 429
 //     16×16, 32 → 32            219 / 219 / 200           590 / 591 / 434
 //     8×8, 128 → 64             218 / 217 / 198           635 / 669 / 580
+// From images of a single pixel a tile makes sixteen.
 bool by_winograd(const ConvShape& shape) {
     return shape.kernel_height == 3 && shape.kernel_width == 3 && shape.stride == 1 && shape.padding <= 2 &&
-           shape.channels >= 16 && shape.out_channels >= 16 && shape.out_height() >= 1 && shape.out_width() >= 1;
+           shape.channels >= 16 && shape.out_channels >= 16 && shape.out_height() >= 2 && shape.out_width() >= 2;
 }
 
 // Zeros before the image that its gradient's taps reach: those of the output's first row.
@@ -128,8 +130,16 @@ std::shared_ptr<const Convolution<T>> packed_convolution(const ConvShape& shape,
         return conv;
     };
     if (recording()) return make();
-    const Storage::Key key{weight.offset(),     shape.height,       shape.width,  shape.channels, shape.out_channels,
-                           shape.kernel_height, shape.kernel_width, shape.stride, shape.padding};
+    const Storage::Key key{static_cast<std::int64_t>(Derived::convolution),
+                           weight.offset(),
+                           shape.height,
+                           shape.width,
+                           shape.channels,
+                           shape.out_channels,
+                           shape.kernel_height,
+                           shape.kernel_width,
+                           shape.stride,
+                           shape.padding};
     return weight.storage()->derived<Convolution<T>>(key, make);
 }
 

@@ -38,7 +38,7 @@ void for_each_round(std::int64_t images, std::int64_t group, std::int64_t slots,
     }
 }
 
-// Slots of so many bytes: as many as busy threads, but few enough for the cache.
+// How many slots of so many bytes: enough for some threads, but few enough for the cache.
 inline std::int64_t slots_for(std::int64_t images, std::int64_t group, std::int64_t slot_bytes) {
     constexpr std::int64_t kMost = 16, kFewest = 4, kBytes = std::int64_t{4} << 20;
     const std::int64_t groups = std::max<std::int64_t>(1, (images + group - 1) / group);

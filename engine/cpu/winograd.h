@@ -9,7 +9,7 @@
 // a matrix product (C, tiles) × (tiles, O) at each point.
 //
 // docs/derivations/winograd.md has the long form. The transforms add and subtract what the sum does not: errors in f32 are
-// 1e-6 to 5e-6 of the largest output, about ten times those of the direct sum.
+// 1e-6 of the largest output at 16 channels and 2e-5 at 512, about ten times those of the direct sum.
 #pragma once
 
 #include <cstdint>

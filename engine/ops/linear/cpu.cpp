@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "engine/cpu/bf16_pairs.h"
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/math.h"
 #include "engine/cpu/parallel.h"
@@ -36,10 +37,12 @@ void combine(const Tensor& partials, Into target) {
     });
 }
 
-// Narrower weights are multiplied sooner than rounded. By the weight's shape alone, so that rows have the same bits in any
-// company.
+// Narrower weights are multiplied sooner than rounded, and all are where the processor knows no pairs of bf16. By the weight's
+// shape alone, so that rows have the same bits in any company.
 constexpr std::int64_t kWorthRounding = 64;
-bool worth_rounding(bool as_bf16, std::int64_t in, std::int64_t out) { return as_bf16 && std::min(in, out) >= kWorthRounding; }
+bool worth_rounding(bool as_bf16, std::int64_t in, std::int64_t out) {
+    return kHasBf16 && as_bf16 && std::min(in, out) >= kWorthRounding;
+}
 
 template <class T>
 void multiply(bool as_bf16, std::int64_t m, std::int64_t n, std::int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* c,

@@ -147,8 +147,10 @@ void forward_group(const Block<S>& block, const Convolution<T>& conv1, const Con
     if (block.has_shortcut()) {
         const T* bias = w.shortcut_bias.data<T>();
         in.for_each_source([&](const T* source, std::int64_t channels, const T* weight) {
-            parallel_gemm<T>(count * block.pixels, block.O, channels, {source, channels}, {weight, block.C, true}, y, block.O,
-                             {.bias = bias, .add = true});
+            parallel_for(count, [&](std::int64_t i) {
+                gemm<T>(block.pixels, block.O, channels, {source + i * block.pixels * channels, channels},
+                        {weight, block.C, true}, y + i * out, block.O, {.bias = bias, .add = true});
+            });
             bias = nullptr;    // added once
         });
     }
@@ -344,16 +346,25 @@ struct Backward {
     // The shortcut's gradients; that of its input is added to what hand_out wrote.
     void shortcut(const typename Block<S>::Input& in, std::int64_t count, const T* dy, const Destination& dx,
                   const Destination& dskip, T* sums) const {
-        const std::int64_t rows = count * block.pixels, O = block.O;
+        const std::int64_t pixels = block.pixels, O = block.O;
         T* dweight = sums + parts.shortcut;    // (O, C)
         const Destination* to = &dx;
         in.for_each_source([&](const T* source, std::int64_t channels, const T* weight) {
-            if (to->data) parallel_gemm<T>(rows, channels, O, {dy, O}, {weight, block.C}, to->data, channels, {.add = true});
-            parallel_gemm<T>(O, channels, rows, {dy, O, true}, {source, channels}, dweight, block.C, {.add = true});
+            if (to->data) {
+                parallel_for(count, [&](std::int64_t i) {
+                    gemm<T>(pixels, channels, O, {dy + i * pixels * O, O}, {weight, block.C}, to->data + i * pixels * channels,
+                            channels, {.add = true});
+                });
+            }
+            parallel_ranges(O, kShortcutOutputs, [&](std::int64_t begin, std::int64_t end) {
+                gemm<T>(end - begin, channels, count * pixels, {dy + begin, O, true}, {source, channels},
+                        dweight + begin * block.C, block.C, {.add = true});
+            });
             dweight += channels;
             to = &dskip;
         });
     }
+    static constexpr std::int64_t kShortcutOutputs = 64;    // whose weights' gradients a thread sums at a time
 };
 
 // Adds up the slots' sums into the gradients of all weights.

@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+
 #include "engine/autograd.h"
 #include "engine/ops/elementwise/elementwise.h"
+#include "engine/ops/reduce/reduce.h"
 #include "engine/ops/upsample/upsample.h"
 #include "tests/support/op_case.h"
 
@@ -69,6 +72,27 @@ TEST_CASE("conv2d 3×3 by Winograd's tiles") {
     run({"conv2d_winograd_points",
          [](const Inputs& in) { return conv2d(in[0], in[1], in[2], {.padding = 1}); },
          {.shapes = {shapes(37, 4, 3, 64, 48, 3)}, .per_image = {0}}});
+}
+
+TEST_CASE("conv2d by Winograd's tiles stays accurate with many channels") {
+    struct Width {
+        std::int64_t channels, size;
+        double error;    // the transforms' rounding grows with the channels: 1.6e-5 and 2.1e-5 were seen
+    };
+    for (const auto& [channels, size, error] : {Width{64, 16, 2e-5}, Width{256, 4, 4e-5}, Width{512, 4, 4e-5}}) {
+        CAPTURE(channels);
+        const auto evaluate = [&, channels = channels, size = size](DType dtype) {
+            Tensor x = uniform_values({2, size, size, channels}, -2, 2, 1, DType::f32).to(dtype);
+            Tensor w = uniform_values({64, 3, 3, channels}, -2, 2, 2, DType::f32).to(dtype);
+            x.requires_grad();
+            w.requires_grad();
+            const Tensor y = conv2d(x, w, {}, {.padding = 1});
+            sum(y * uniform_values(y.shape(), -1, 1, 3, DType::f32).to(dtype)).backward();
+            return std::array{y.detach(), x.grad(), w.grad()};
+        };
+        const auto f32 = evaluate(DType::f32), f64 = evaluate(DType::f64);
+        for (std::size_t i = 0; i < f32.size(); ++i) CHECK(relative_error(f32[i].to(DType::f64), f64[i]) <= error);
+    }
 }
 
 TEST_CASE("conv2d by Winograd's tiles is what its definition says") {
@@ -161,9 +185,21 @@ TEST_CASE("conv2d without gradients keeps what it made of the weights until they
     CHECK(same_bits(conv2d(x, w, {}, {.padding = 0}), conv2d(x, w.clone(), {}, {.padding = 0})));
     const Tensor part = w.slice(0, 1, 17);    // the same storage, from another place on
     CHECK(same_bits(conv2d(x, part, {}, {.padding = 1}), conv2d(x, part.clone(), {}, {.padding = 1})));
-    for (std::int64_t i = 0; i < w.elements(); ++i) w.data<float>()[i] *= 2;
-    w.storage()->changed();
-    CHECK(same_bits(conv2d(x, w, {}, {.padding = 1}), first * scalar(2)));
+    const Tensor in_bf16 = conv2d(x.to(DType::bf16), w.to(DType::bf16), {}, {.padding = 1});
+    for (Tensor weight : {w, w.to(DType::bf16)}) {
+        const bool is_bf16 = weight.dtype() == DType::bf16;
+        const Tensor image = x.to(weight.dtype()), before = conv2d(image, weight, {}, {.padding = 1});
+        CHECK(same_bits(before, is_bf16 ? in_bf16 : first));
+        for (std::int64_t i = 0; i < weight.elements(); ++i) {
+            if (is_bf16)
+                weight.data<bf16>()[i] = bf16(2 * static_cast<float>(weight.data<bf16>()[i]));
+            else
+                weight.data<float>()[i] *= 2;
+        }
+        weight.storage()->changed();
+        CHECK(same_bits(conv2d(image, weight, {}, {.padding = 1}), conv2d(image, weight.clone(), {}, {.padding = 1})));
+        CHECK_FALSE(same_bits(conv2d(image, weight, {}, {.padding = 1}), before));
+    }
 }
 
 TEST_CASE("conv2d says which weight it expected") {

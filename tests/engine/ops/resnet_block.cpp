@@ -67,6 +67,19 @@ TEST_CASE("resnet_block without a skip, fused and composed") {
     run({"resnet_block", without_emb<resnet_block>, {.shapes = {joined({{1, 2, 2, 8}}, weight_shapes(8, 8, false))}}});
 }
 
+// Convolutions by Winograd's tiles, with partial sums of the filters' gradients, and (64 channels) with images' points that are
+// kept to the end of a round; more than one group of images, and more than one round of groups.
+TEST_CASE("resnet_block with wide layers") {
+    run({"resnet_block",
+         with_skip<resnet_block>,
+         {.shapes = {joined({{2, 5, 4, 16}, {2, 5, 4, 16}, {2, 16}}, weight_shapes(32, 16, true)),
+                     joined({{3, 4, 4, 20}, {3, 4, 4, 12}, {3, 32}}, weight_shapes(32, 32, false))}}});
+    run({"resnet_block",
+         plain<resnet_block>,
+         {.shapes = {joined({{35, 2, 3, 64}, {35, 64}}, weight_shapes(64, 64, false)),
+                     joined({{9, 8, 8, 48}, {9, 64}}, weight_shapes(48, 64, true))}}});
+}
+
 TEST_CASE("resnet_block fused equals its composition, at a U-Net's sizes") {
     const std::int64_t N = 3, C1 = 32, C2 = 16, O = 32;
     const auto shapes = joined({{N, 16, 16, C1}, {N, 16, 16, C2}, {N, O}}, weight_shapes(C1 + C2, O, true));
