@@ -51,11 +51,10 @@ struct Pass {
     double flops, bytes;
 };
 
+// As in training, where weights have changed since the last step: what is packed of them is packed each time. (Under NoGrad, as
+// in sampling, it would be kept.)
 std::function<void()> forward(const Op& op, const Inputs& inputs) {
-    return [op, inputs] {
-        const NoGrad none;
-        op(inputs);
-    };
+    return [op, inputs] { op(inputs); };
 }
 
 std::function<void()> backward(const Op& op, Inputs inputs, const std::vector<std::size_t>& gradients) {
@@ -137,8 +136,8 @@ class Table {
 };
 
 void Table::add_conv(const LayerShape& layer, Counts counts) {
-    const std::string stride = layer.stride > 1 ? text('/', layer.stride) : "";
-    const Conv2dOptions options{.stride = layer.stride, .padding = layer.kernel / 2};
+    const std::string stride = layer.upsample > 1 ? text('*', layer.upsample) : layer.stride > 1 ? text('/', layer.stride) : "";
+    const Conv2dOptions options{.stride = layer.stride, .padding = layer.kernel / 2, .upsample = layer.upsample};
     const double flops = layer.flops() * static_cast<double>(images_);
     add(text("conv", layer.kernel, 'x', layer.kernel, stride, ' ', layer.size, "^2 ", layer.in, "->", layer.out), counts,
         {{images_, layer.size, layer.size, layer.in}, {layer.out, layer.kernel, layer.kernel, layer.in}, {layer.out}},
@@ -208,9 +207,6 @@ void Table::add_layer(const LayerShape& layer, Counts counts) {
                 "group_norm+silu" + at, counts, {image, {layer.in}, {layer.in}},
                 [](const Inputs& t) { return group_norm(t[0], t[1], t[2], {.activation = Activation::silu}); }, elements,
                 elements);
-        case Kind::upsample:
-            return add("upsample" + at, counts, {image}, [](const Inputs& t) { return upsample_nearest(t[0]); },
-                       {{"forward", {}, 0, bytes(5 * elements)}, {"backward", {0}, 0, bytes(5 * elements)}});
     }
 }
 
@@ -225,6 +221,8 @@ void Table::add_of_other_networks() {
     add_moving(
         "batch_norm 32^2 32", {}, {image, {32}, {32}}, [](const Inputs& t) { return batch_norm_train(t[0], t[1], t[2]).y; }, x,
         x);
+    add("upsample 16^2 32", {}, {halved}, [](const Inputs& t) { return upsample_nearest(t[0]); },
+        {{"forward", {}, 0, bytes(x + y)}, {"backward", {0}, 0, bytes(x + y)}});
     add("avg_pool 32^2 32", {}, {image}, [](const Inputs& t) { return avg_pool2d(t[0]); },
         {{"forward", {}, 0, bytes(x + y)}, {"backward", {0}, 0, bytes(x + y)}});
     add("max_pool 32^2 32", {}, {image}, [](const Inputs& t) { return max_pool2d(t[0]); },

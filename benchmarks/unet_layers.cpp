@@ -27,7 +27,7 @@ class Walk {
         }
         for (const UpBlock& block : unet.up_blocks) {
             blocks(block);
-            if (block.upsample) upsample(*block.upsample);
+            if (block.upsample) conv(*block.upsample);
         }
         group_norm(channels_);
         conv(unet.conv_out);
@@ -44,8 +44,9 @@ class Walk {
                            .in = in(layer),
                            .out = out(layer),
                            .kernel = static_cast<int>(layer.weight.size(1)),
-                           .stride = layer.options.stride});
-        size_ /= layer.options.stride;
+                           .stride = layer.options.stride,
+                           .upsample = layer.options.upsample});
+        size_ = size_ * layer.options.upsample / layer.options.stride;
         channels_ = out(layer);
     }
 
@@ -56,12 +57,6 @@ class Walk {
 
     void group_norm(int channels) {
         layers_.push_back({.kind = Kind::group_norm, .size = size_, .in = channels, .out = channels});
-    }
-
-    void upsample(const Conv2d& after) {
-        layers_.push_back({.kind = Kind::upsample, .size = size_, .in = channels_, .out = channels_});
-        size_ *= 2;
-        conv(after);
     }
 
     void resnet(const ResnetBlock& block) {
@@ -103,7 +98,7 @@ double LayerShape::flops() const {
     const double pixels = static_cast<double>(size) * size;    // also attention's tokens
     switch (kind) {
         case Kind::conv:
-            return 2 * pixels / (stride * stride) * in * out * kernel * kernel;
+            return 2 * pixels * upsample * upsample / (stride * stride) * in * out * kernel * kernel;
         case Kind::linear:
             return 2 * pixels * in * out;
         case Kind::attention:    // scores, and their product with the values
@@ -113,7 +108,6 @@ double LayerShape::flops() const {
         case Kind::attention_block:
             return 4 * (2 * pixels * in * in) + 2 * 2 * pixels * pixels * in;
         case Kind::group_norm:
-        case Kind::upsample:
             break;
     }
     return 0;

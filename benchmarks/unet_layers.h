@@ -10,14 +10,14 @@ namespace lull {
 
 struct LayerShape {
     // The last two are made of the others.
-    enum class Kind { conv, linear, attention, group_norm, upsample, resnet_block, attention_block };
+    enum class Kind { conv, linear, attention, group_norm, resnet_block, attention_block };
 
     Kind kind;
-    int size;                      // height and width of what comes in; 1 for a vector per image
-    int in, out;                   // channels
-    int skip = 0;                  // how many of `in` come from a second source
-    int kernel = 1, stride = 1;    // of a convolution
-    int heads = 0;                 // of attention
+    int size;                                    // height and width of what comes in; 1 for a vector per image
+    int in, out;                                 // channels
+    int skip = 0;                                // how many of `in` come from a second source
+    int kernel = 1, stride = 1, upsample = 1;    // of a convolution
+    int heads = 0;                               // of attention
 
     bool is_block() const { return kind == Kind::resnet_block || kind == Kind::attention_block; }
     // Of the forward pass of one image; a multiply-add counts two, and only convolutions, linear layers and attention's two
