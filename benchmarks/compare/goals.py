@@ -156,7 +156,7 @@ def convolutions(lab, workload):
     direct algorithm per second, over the f32 peak that bench_ops measures beside each of them."""
     lab.say(f"3×3 convolutions of {workload.model.upper()}")
     with lab.alone():
-        lines = lab.run(lab.lull("--filter", "^conv3x3 ", "--images", workload.images, "--json", program="bench_ops")).splitlines()
+        lines = lab.run(lab.lull("--filter", r"^conv3x3(\*2)? ", "--images", workload.images, "--json", program="bench_ops")).splitlines()
     layers = []
     for line in map(json.loads, lines[1:]):
         channels = map(int, re.search(r"(\d+)->(\d+)", line["name"]).groups())
