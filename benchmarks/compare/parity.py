@@ -16,7 +16,8 @@ BF16_FACTOR = 1.5
 # A parameter's gradient smaller than this part of the whole is rounding alone: keys' biases have none in exact arithmetic.
 NEGLIGIBLE = 1e-4
 SMOOTHING = 20    # steps
-CURVE_TOLERANCE = 0.01    # of smoothed losses: rounding grows as the weights drift apart
+# Of smoothed losses: rounding grows as the weights drift apart, that of bf16 the more.
+CURVE_TOLERANCE = {"f32": 0.01, "bf16": 0.05}
 
 
 def norm(tensors):
@@ -103,5 +104,5 @@ def check_parity(lab, model, steps, images):
         abs(counts["lull"] / counts["torch"] - 1) < 1e-6 and
         all(f32[of] <= F32_TOLERANCE for of in ("loss", "gradient", "worst_parameter", "samples")) and
         all(bf16[of] <= BF16_FACTOR * bf16_of_torch[of] for of in ("gradient", "samples")) and
-        all(of["largest_curve_difference"] <= CURVE_TOLERANCE for of in (f32, bf16)))
+        all(report[of]["largest_curve_difference"] <= CURVE_TOLERANCE[of] for of in CURVE_TOLERANCE))
     return report
