@@ -17,7 +17,7 @@ namespace {
 //     32×32, 48 → 16            212 / 218 / 202           500 / 589 / 429
 //     16×16, 32 → 32            219 / 219 / 200           590 / 591 / 434
 //     8×8, 128 → 64             218 / 217 / 198           635 / 669 / 580
-// From images of a single pixel a tile makes sixteen.
+// A row or column alone would be a quarter of its tiles.
 bool by_winograd(const ConvShape& shape) {
     return shape.kernel_height == 3 && shape.kernel_width == 3 && shape.stride == 1 && shape.padding <= 2 &&
            shape.channels >= 16 && shape.out_channels >= 16 && shape.out_height() >= 2 && shape.out_width() >= 2;

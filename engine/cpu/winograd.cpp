@@ -13,8 +13,6 @@ namespace {
 constexpr int kTile = 4, kPatch = 6;    // of outputs, of inputs
 constexpr int kVectors = 2;             // of output channels, in a chunk
 
-// ---- The matrix products ----
-
 // Register tiles: kRows tiles (or input channels) by up to kVectors vectors of output channels.
 constexpr int kRows = HWY_MAX_BYTES >= 64 ? 8 : 4;
 
