@@ -51,6 +51,7 @@ Tensor connect(Tensor output, std::span<const Tensor> inputs, std::shared_ptr<No
     for (const Tensor& input : inputs) node->inputs.push_back(input.node());
     node->shape = output.shape();
     node->dtype = output.dtype();
+    node->device = output.device();
     output.set_node(std::move(node));
     return output;
 }
@@ -66,7 +67,7 @@ Into Gradients::into(int i) {
     Node& target = input(i);
     if (!target.written_) {
         if (!target.grad_.defined()) {
-            target.grad_ = empty(target.shape, target.dtype);
+            target.grad_ = empty(target.shape, target.dtype, target.device);
             target.own_ = true;
         }
         target.written_ = true;
@@ -83,8 +84,9 @@ Into Gradients::into(int i) {
 
 void Gradients::give(int i, const Tensor& grad) {
     Node& target = input(i);
-    check(grad.shape() == target.shape && grad.dtype() == target.dtype, "autograd", "expected a gradient of ", target.dtype, ' ',
-          target.shape, ", got ", grad);
+    check(grad.shape() == target.shape && grad.dtype() == target.dtype && grad.device() == target.device, "autograd",
+          "expected a gradient of ", target.dtype, ' ', target.shape, " on ", target.device, ", got ", grad, " on ",
+          grad.device());
     if (!target.written_ && !target.fixed_) {
         target.grad_ = grad;
         target.own_ = false;
@@ -99,8 +101,8 @@ void Gradients::give(int i, const Tensor& grad) {
 }
 
 Tensor make_leaf(const Tensor& data, const Tensor& grad) {
-    check(grad.shape() == data.shape() && grad.dtype() == data.dtype(), "make_leaf", "expected a gradient like ", data, ", got ",
-          grad);
+    check(grad.shape() == data.shape() && grad.dtype() == data.dtype() && grad.device() == data.device(), "make_leaf",
+          "expected a gradient like ", data, ", got ", grad);
     const auto leaf = std::make_shared<Leaf>();
     leaf->is_leaf_ = leaf->fixed_ = true;
     leaf->grad_ = grad;
@@ -141,7 +143,7 @@ void Tensor::backward() const {
     std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, LaterFirst> ready;
     Leaf above;    // hands the loss its gradient, 1, as a consumer would
     above.inputs.push_back(node_);
-    Gradients(above).give(0, ones(shape_, dtype_));
+    Gradients(above).give(0, ones(shape_, dtype_, device()));
     if (!node_->is_leaf_) ready.push(node_);
     while (!ready.empty()) {
         const std::shared_ptr<Node> node = ready.top();

@@ -28,8 +28,9 @@ struct Node {
     virtual void backward(const Tensor& dy, Gradients& grad) = 0;
 
     std::vector<std::shared_ptr<Node>> inputs;    // null where no gradient is wanted
-    Shape shape;                                  // of the output, and so of its gradient
+    Shape shape;                                  // of the output, as type and device are, and so of its gradient
     DType dtype = DType::f32;
+    Device device = Device::cpu;
     std::uint64_t number;    // order of creation
 
   protected:

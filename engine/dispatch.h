@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
+#include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/tensor.h"
 
@@ -40,10 +42,21 @@ struct NoCuda {
     static_assert(true)
 #endif
 
+// Throws Error when an argument is a tensor on another device.
+template <class T>
+void check_device(Device device, const T& argument) {
+    if constexpr (std::is_same_v<T, Tensor>)
+        check(!argument.defined() || argument.device() == device, "device", "expected all tensors on ", device, ", got ",
+              argument, " on ", argument.device());
+    else if constexpr (std::is_same_v<T, Into>)
+        check_device(device, argument.tensor);
+}
+
 // dispatch(x, cpu::f, cuda::f)(arguments…) calls the one for the device that x lies on.
 template <class Cpu, class Cuda>
 auto dispatch(const Tensor& x, Cpu cpu_kernel, Cuda cuda_kernel) {
     return [device = x.device(), cpu_kernel, cuda_kernel]<class... Arguments>(Arguments&&... arguments) {
+        (check_device(device, arguments), ...);
         if (device == Device::cpu)
             cpu_kernel(std::forward<Arguments>(arguments)...);
         else

@@ -86,4 +86,12 @@ decltype(auto) with_compute_dtype(std::string_view where, DType dtype, F&& f) {
     fail(where, "expected f32 or f64, got ", dtype, "; cast to f32 first");
 }
 
+// The same for CUDA kernels, whose elements are f32 or bf16; they compute in f32.
+template <class F>
+decltype(auto) with_device_dtype(std::string_view where, DType dtype, F&& f) {
+    if (dtype == DType::f32) return f(float{});
+    if (dtype == DType::bf16) return f(bf16{});
+    fail(where, "expected f32 or bf16 on CUDA, got ", dtype);
+}
+
 }    // namespace lull

@@ -57,14 +57,14 @@ void fill_uniform(Tensor& y, std::span<const RandomStream> streams) {
     dispatch(y, cpu::uniform_fill, cuda::uniform_fill)(streams, y);
 }
 
-Tensor random_normal(const Shape& shape, const RandomStream& stream, DType dtype) {
-    Tensor y = empty({1, shape.elements()}, dtype);
+Tensor random_normal(const Shape& shape, const RandomStream& stream, DType dtype, Device device) {
+    Tensor y = empty({1, shape.elements()}, dtype, device);
     fill_normal(y, {&stream, 1});
     return y.reshape(shape);
 }
 
-Tensor random_uniform(const Shape& shape, const RandomStream& stream, DType dtype) {
-    Tensor y = empty({1, shape.elements()}, dtype);
+Tensor random_uniform(const Shape& shape, const RandomStream& stream, DType dtype, Device device) {
+    Tensor y = empty({1, shape.elements()}, dtype, device);
     fill_uniform(y, {&stream, 1});
     return y.reshape(shape);
 }

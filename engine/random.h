@@ -46,8 +46,8 @@ void fill_normal(Tensor& y, std::span<const RandomStream> streams);
 void fill_uniform(Tensor& y, std::span<const RandomStream> streams);
 
 // One stream for a whole tensor.
-Tensor random_normal(const Shape& shape, const RandomStream& stream, DType dtype = DType::f32);
-Tensor random_uniform(const Shape& shape, const RandomStream& stream, DType dtype = DType::f32);
+Tensor random_normal(const Shape& shape, const RandomStream& stream, DType dtype = DType::f32, Device device = Device::cpu);
+Tensor random_uniform(const Shape& shape, const RandomStream& stream, DType dtype = DType::f32, Device device = Device::cpu);
 
 // A keyed permutation of 0…size-1, evaluated at one index without a table (a cycle-walking Feistel network over Philox).
 // Different keys give different orders; the epoch is the usual index.

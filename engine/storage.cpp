@@ -3,61 +3,89 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
-#include <new>
+#include <tuple>
+#include <unordered_map>
 
+#include "engine/cuda/runtime.h"
 #include "engine/error.h"
 
 namespace lull {
 
 namespace {
 
-// In front of every block, so that releasing one needs no look-up.
-struct alignas(kAlignment) Header {
-    std::size_t capacity;
-    std::size_t guarded_from;    // bytes from here to the capacity are kZoneByte; the capacity itself for no guard
+constexpr int kUnwritten = 0xFF, kZoneByte = 0xA5;
+
+// Where an arena's memory comes from, and what tests do with it.
+struct System {
+    void* (*allocate)(std::size_t bytes);    // null when there is no more
+    void (*free)(void* memory);
+    void (*fill)(void* memory, int byte, std::size_t bytes);
+    void (*read)(const void* memory, void* to, std::size_t bytes);
 };
 
-constexpr int kUnwritten = 0xFF, kZoneByte = 0xA5;
+// Large blocks lie in huge pages where Linux gives them: the first touch of a 4 KiB page costs as much as writing it, and
+// kernels that stride through megabytes would miss the table of small pages.
+void* aligned_memory(std::size_t bytes) {
+    constexpr std::size_t kHugePage = std::size_t{2} << 20;
+    if (bytes < kHugePage) return std::aligned_alloc(kAlignment, bytes);
+    void* memory = nullptr;
+    if (posix_memalign(&memory, kHugePage, bytes) != 0) return nullptr;
+#ifdef MADV_HUGEPAGE
+    madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);    // the rest of it would be wasted
+#endif
+    return memory;
+}
+
+const System cpu_system{.allocate = aligned_memory,
+                        .free = [](void* memory) { std::free(memory); },
+                        .fill = [](void* memory, int byte, std::size_t bytes) { std::memset(memory, byte, bytes); },
+                        .read = [](const void* memory, void* to, std::size_t bytes) { std::memcpy(to, memory, bytes); }};
+const System cuda_system{.allocate = cuda::allocate, .free = cuda::free, .fill = cuda::fill, .read = cuda::download};
 
 class Arena {
   public:
-    ~Arena() { free_cached(); }
+    explicit Arena(const System& system) : system_(system) {}
+    ~Arena() { free_all(); }
 
     void* allocate(std::size_t bytes) {
         const std::lock_guard lock(mutex_);
-        const std::size_t zone = guards_ > 0 ? kAlignment : 0;
+        const std::size_t zone = guards > 0 ? kAlignment : 0;
         const std::size_t wanted = (std::max<std::size_t>(bytes, 1) + zone + kAlignment - 1) / kAlignment * kAlignment;
-        Header* header = reuse(wanted);
-        if (!header) header = from_system(wanted);
-        use_.active += static_cast<std::int64_t>(header->capacity);
+        auto [block, capacity] = reuse(wanted);
+        if (!block) std::tie(block, capacity) = std::pair(from_system(wanted), wanted);
+        use_.active += static_cast<std::int64_t>(capacity);
         use_.peak = std::max(use_.peak, use_.active);
-        header->guarded_from = header->capacity;
-        if (guards_ > 0) guard_block(header, bytes);
-        return header + 1;
+        if (guards > 0) {
+            system_.fill(block, kUnwritten, bytes);
+            system_.fill(static_cast<std::byte*>(block) + bytes, kZoneByte, capacity - bytes);
+        }
+        active_[block] = {capacity, guards > 0 ? bytes : capacity};
+        return block;
     }
 
     void release(void* block) noexcept {
-        Header* header = static_cast<Header*>(block) - 1;
         const std::lock_guard lock(mutex_);
-        use_.active -= static_cast<std::int64_t>(header->capacity);
-        if (is_damaged(header)) ++overruns_;
+        const auto found = active_.find(block);
+        const auto [capacity, guarded_from] = found->second;
+        active_.erase(found);
+        use_.active -= static_cast<std::int64_t>(capacity);
+        if (is_damaged(block, capacity, guarded_from)) ++overruns_;
 #ifdef __SANITIZE_ADDRESS__
-        std::free(header);    // never reused, so that AddressSanitizer sees what comes too late
+        system_.free(block);    // never reused, so that AddressSanitizer sees what comes too late
 #else
-        use_.cached += static_cast<std::int64_t>(header->capacity);
-        free_.emplace(header->capacity, header);
+        use_.cached += static_cast<std::int64_t>(capacity);
+        free_.emplace(capacity, block);
 #endif
     }
 
     void free_cached() {
         const std::lock_guard lock(mutex_);
-        for (const auto& [capacity, header] : free_) std::free(header);
-        free_.clear();
-        use_.cached = 0;
+        free_all();
     }
 
     MemoryUse use() {
@@ -75,91 +103,83 @@ class Arena {
         return overruns_;
     }
 
-    void count_guards(int change) {
-        const std::lock_guard lock(mutex_);
-        guards_ += change;
-    }
+    static inline std::atomic<int> guards = 0;
 
   private:
-    static void guard_block(Header* header, std::size_t bytes) {
-        auto* block = reinterpret_cast<unsigned char*>(header + 1);
-        std::memset(block, kUnwritten, bytes);
-        std::memset(block + bytes, kZoneByte, header->capacity - bytes);
-        header->guarded_from = bytes;
-    }
+    struct Active {
+        std::size_t capacity;
+        std::size_t guarded_from;    // bytes from here to the capacity are kZoneByte; the capacity itself for no guard
+    };
 
-    static bool is_damaged(const Header* header) {
-        const auto* block = reinterpret_cast<const unsigned char*>(header + 1);
-        return !std::all_of(block + header->guarded_from, block + header->capacity, [](int byte) { return byte == kZoneByte; });
+    bool is_damaged(const void* block, std::size_t capacity, std::size_t guarded_from) const {
+        if (guarded_from == capacity) return false;
+        std::vector<unsigned char> zone(capacity - guarded_from);
+        system_.read(static_cast<const std::byte*>(block) + guarded_from, zone.data(), zone.size());
+        return !std::all_of(zone.begin(), zone.end(), [](int byte) { return byte == kZoneByte; });
     }
 
     // The smallest free block that is large enough, if the request fills three quarters of it.
-    Header* reuse(std::size_t wanted) {
+    std::pair<void*, std::size_t> reuse(std::size_t wanted) {
         const auto fit = free_.lower_bound(wanted);
-        if (fit == free_.end() || fit->first / 4 * 3 > wanted) return nullptr;
-        Header* header = fit->second;
+        if (fit == free_.end() || fit->first / 4 * 3 > wanted) return {};
+        const auto [capacity, block] = *fit;
         free_.erase(fit);
-        use_.cached -= static_cast<std::int64_t>(header->capacity);
-        return header;
+        use_.cached -= static_cast<std::int64_t>(capacity);
+        return {block, capacity};
     }
 
-    // Large blocks lie in huge pages where Linux gives them: the first touch of a 4 KiB page costs as much as writing it, and
-    // kernels that stride through megabytes would miss the table of small pages.
-    static void* system_memory(std::size_t bytes) {
-        constexpr std::size_t kHugePage = std::size_t{2} << 20;
-        if (bytes < kHugePage) return std::aligned_alloc(kAlignment, bytes);
-        void* memory = nullptr;
-        if (posix_memalign(&memory, kHugePage, bytes) != 0) return nullptr;
-#ifdef MADV_HUGEPAGE
-        madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);    // the rest of it would be wasted
-#endif
+    void free_all() {
+        for (const auto& [capacity, block] : free_) system_.free(block);
+        free_.clear();
+        use_.cached = 0;
+    }
+
+    void* from_system(std::size_t bytes) {
+        void* memory = system_.allocate(bytes);
+        if (!memory) {
+            free_all();    // perhaps what lies idle is enough
+            memory = system_.allocate(bytes);
+        }
+        check(memory != nullptr, "memory", "out of memory: ", bytes >> 20, " MiB wanted, ", use_.active >> 20,
+              " MiB in use; smaller batches, images or networks need less");
         return memory;
     }
 
-    Header* from_system(std::size_t capacity) {
-        void* memory = system_memory(sizeof(Header) + capacity);
-        if (!memory) {
-            for (const auto& [cached, header] : free_) std::free(header);    // perhaps what lies idle is enough
-            free_.clear();
-            use_.cached = 0;
-            memory = system_memory(sizeof(Header) + capacity);
-        }
-        check(memory != nullptr, "memory", "out of memory: ", capacity >> 20, " MiB wanted, ", use_.active >> 20,
-              " MiB in use; smaller batches, images or networks need less");
-        return new (memory) Header{capacity, capacity};
-    }
-
+    const System& system_;
     std::mutex mutex_;
-    std::multimap<std::size_t, Header*> free_;
+    std::unordered_map<void*, Active> active_;
+    std::multimap<std::size_t, void*> free_;
     MemoryUse use_;
-    int guards_ = 0;
     std::int64_t overruns_ = 0;
 };
 
-Arena& the_arena() {
-    static Arena arena;
-    return arena;
+Arena& arena_of(Device device) {
+    static Arena cpu(cpu_system), cuda(cuda_system);
+    return device == Device::cpu ? cpu : cuda;
 }
+
+std::int64_t all_overruns() { return arena_of(Device::cpu).overruns() + arena_of(Device::cuda).overruns(); }
 
 }    // namespace
 
 namespace arena {
-void* allocate(std::size_t bytes) { return the_arena().allocate(bytes); }
-void release(void* block) noexcept { the_arena().release(block); }
-MemoryUse use() { return the_arena().use(); }
-void reset_peak() { the_arena().reset_peak(); }
-void free_cached() { the_arena().free_cached(); }
+void* allocate(std::size_t bytes, Device device) { return arena_of(device).allocate(bytes); }
+void release(void* block, Device device) noexcept { arena_of(device).release(block); }
+MemoryUse use(Device device) { return arena_of(device).use(); }
+void reset_peak(Device device) { arena_of(device).reset_peak(); }
+void free_cached(Device device) { arena_of(device).free_cached(); }
 
-Guard::Guard() : overruns_before_(the_arena().overruns()) { the_arena().count_guards(1); }
-Guard::~Guard() { the_arena().count_guards(-1); }
-std::int64_t Guard::overruns() const { return the_arena().overruns() - overruns_before_; }
+Guard::Guard() : overruns_before_(all_overruns()) { ++Arena::guards; }
+Guard::~Guard() { --Arena::guards; }
+std::int64_t Guard::overruns() const { return all_overruns() - overruns_before_; }
 }    // namespace arena
 
-Storage::Storage(std::size_t bytes) : data_(arena::allocate(bytes)), bytes_(bytes), borrowed_(false) {}
+Storage::Storage(std::size_t bytes, Device device)
+    : data_(arena::allocate(bytes, device)), bytes_(bytes), device_(device), borrowed_(false) {}
 Storage::Storage(void* borrowed, std::size_t bytes, std::shared_ptr<void> owner)
-    : data_(borrowed), bytes_(bytes), owner_(std::move(owner)), borrowed_(true) {}
+    : data_(borrowed), bytes_(bytes), owner_(std::move(owner)), device_(Device::cpu), borrowed_(true) {}
 Storage::~Storage() {
-    if (!borrowed_) arena::release(data_);
+    if (!borrowed_) arena::release(data_, device_);
 }
 
 void Storage::changed() {

@@ -21,17 +21,18 @@ struct MemoryUse {
 inline constexpr std::size_t kAlignment = 64;
 
 // A freed block is kept and given to the next request it fits, so that a training loop stops calling the system's
-// allocator after its first step. Blocks are handed out whole, to requests of at least three quarters of their size.
+// allocator after its first step. Blocks are handed out whole, to requests of at least three quarters of their size. Each
+// device has an arena; on CUDA a freed block is used again at once, because all work there runs in one stream.
 // Thread-safe. Throws Error when the system has no more memory.
 namespace arena {
-void* allocate(std::size_t bytes);
-void release(void* block) noexcept;
-MemoryUse use();
-void reset_peak();
-void free_cached();
+void* allocate(std::size_t bytes, Device device = Device::cpu);
+void release(void* block, Device device = Device::cpu) noexcept;
+MemoryUse use(Device device = Device::cpu);
+void reset_peak(Device device = Device::cpu);
+void free_cached(Device device = Device::cpu);
 
-// For tests. While one lives, every block begins as NaN (all bits set) and ends in a zone that must stay as it is: what
-// reads memory that nobody wrote, or writes beyond the end, shows. Overruns are noticed when a block is released.
+// For tests. While one lives, every block of any arena begins as NaN (all bits set) and ends in a zone that must stay as it
+// is: what reads memory that nobody wrote, or writes beyond the end, shows. Overruns are noticed when a block is released.
 class Guard {
   public:
     Guard();
@@ -53,15 +54,15 @@ class Guard {
 // through it later does the same.
 class Storage {
   public:
-    explicit Storage(std::size_t bytes);                                        // uninitialised
-    Storage(void* borrowed, std::size_t bytes, std::shared_ptr<void> owner);    // owner keeps the memory alive
+    explicit Storage(std::size_t bytes, Device device = Device::cpu);           // uninitialised
+    Storage(void* borrowed, std::size_t bytes, std::shared_ptr<void> owner);    // the CPU's; owner keeps the memory alive
     ~Storage();
     Storage(const Storage&) = delete;
     Storage& operator=(const Storage&) = delete;
 
     std::byte* data() const { return static_cast<std::byte*>(data_); }
     std::size_t bytes() const { return bytes_; }
-    Device device() const { return Device::cpu; }
+    Device device() const { return device_; }
 
     std::uint64_t version() const { return version_; }
     void changed();
@@ -86,6 +87,7 @@ class Storage {
     void* data_;
     std::size_t bytes_;
     std::shared_ptr<void> owner_;
+    Device device_;
     bool borrowed_;
 };
 

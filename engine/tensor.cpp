@@ -48,7 +48,7 @@ Tensor Tensor::detach() const {
 
 // A copy has the gradient of what it is a copy of: it shares the node.
 Tensor Tensor::clone() const {
-    Tensor result = empty(shape_, dtype_);
+    Tensor result = empty_like(*this);
     copy(*this, result);
     if (recording()) result.node_ = node_;
     return result;
@@ -72,28 +72,18 @@ std::ostream& operator<<(std::ostream& out, const Tensor& x) {
     return x.defined() ? out << x.dtype() << ' ' << x.shape() : out << "an undefined tensor";
 }
 
-Tensor empty(const Shape& shape, DType dtype) {
+Tensor empty(const Shape& shape, DType dtype, Device device) {
     std::int64_t bytes = size_of(dtype);
     for (const std::int64_t extent : shape) {
         check(extent >= 0, "shape", "expected extents of at least 0, got ", shape);
         check(!__builtin_mul_overflow(bytes, extent, &bytes), "shape", "too many elements: ", shape);
     }
-    return {std::make_shared<Storage>(static_cast<std::size_t>(bytes)), shape, dtype};
+    return {std::make_shared<Storage>(static_cast<std::size_t>(bytes), device), shape, dtype};
 }
 
-Tensor zeros(const Shape& shape, DType dtype) { return full(shape, 0, dtype); }
-
-Tensor full(const Shape& shape, double value, DType dtype) {
-    Tensor result = empty(shape, dtype);
-    with_dtype(dtype, [&](auto type) {
-        using T = decltype(type);
-        T element;
-        if constexpr (std::is_same_v<T, bf16>)
-            element = bf16(static_cast<float>(value));
-        else
-            element = static_cast<T>(value);
-        std::fill_n(result.data<T>(), result.elements(), element);
-    });
+Tensor full(const Shape& shape, double value, DType dtype, Device device) {
+    const Tensor result = empty(shape, dtype, device);
+    fill(result, value);
     return result;
 }
 

@@ -35,7 +35,7 @@ class Tensor {
     bool is_floating() const { return lull::is_floating(dtype_); }
     bool is_contiguous() const;
 
-    // The first element. Throws Error when T is not the tensor's type.
+    // The first element, in the memory of the tensor's device. Throws Error when T is not the tensor's type.
     template <class T>
     T* data() {
         check_type(dtype_of<T>());
@@ -54,10 +54,11 @@ class Tensor {
     Tensor transpose(int axis_a, int axis_b) const;
     Tensor expand(const Shape& shape) const;    // axes of extent 1 repeated without copying
 
-    Tensor contiguous() const;       // itself if it is contiguous, otherwise a copy
-    Tensor clone() const;            // always a copy
-    Tensor to(DType dtype) const;    // itself if it has that type, otherwise converted; differentiable between floats
-    Tensor detach() const;           // the same elements, unknown to autograd
+    Tensor contiguous() const;         // itself if it is contiguous, otherwise a copy
+    Tensor clone() const;              // always a copy
+    Tensor to(DType dtype) const;      // itself if it has that type, otherwise converted; differentiable between floats
+    Tensor to(Device device) const;    // itself if it lies there, otherwise a copy; differentiable
+    Tensor detach() const;             // the same elements, unknown to autograd
 
     // The only element. Throws Error when there is not exactly one.
     double item() const;
@@ -90,15 +91,23 @@ class Tensor {
 // f32 (8, 32, 32, 1)
 std::ostream& operator<<(std::ostream& out, const Tensor& x);
 
-Tensor empty(const Shape& shape, DType dtype = DType::f32);    // uninitialised
-Tensor zeros(const Shape& shape, DType dtype = DType::f32);
-Tensor full(const Shape& shape, double value, DType dtype = DType::f32);
-inline Tensor ones(const Shape& shape, DType dtype = DType::f32) { return full(shape, 1, dtype); }
-inline Tensor scalar(double value, DType dtype = DType::f32) { return full({}, value, dtype); }
-inline Tensor empty_like(const Tensor& x) { return empty(x.shape(), x.dtype()); }
-inline Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype()); }
+Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu);    // uninitialised
+Tensor full(const Shape& shape, double value, DType dtype = DType::f32, Device device = Device::cpu);
+inline Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu) {
+    return full(shape, 0, dtype, device);
+}
+inline Tensor ones(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu) {
+    return full(shape, 1, dtype, device);
+}
+inline Tensor scalar(double value, DType dtype = DType::f32, Device device = Device::cpu) {
+    return full({}, value, dtype, device);
+}
+// Of x's type, on x's device.
+inline Tensor empty_beside(const Tensor& x, const Shape& shape) { return empty(shape, x.dtype(), x.device()); }
+inline Tensor empty_like(const Tensor& x) { return empty_beside(x, x.shape()); }
+inline Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype(), x.device()); }
 
-// Row-major values, converted to dtype. Throws Error when their number is not the shape's.
+// Row-major values, converted to dtype, on the CPU. Throws Error when their number is not the shape's.
 Tensor from_values(std::span<const double> values, const Shape& shape, DType dtype = DType::f32);
 inline Tensor from_values(std::initializer_list<double> values, const Shape& shape, DType dtype = DType::f32) {
     return from_values(std::span(values.begin(), values.size()), shape, dtype);

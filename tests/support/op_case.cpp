@@ -12,6 +12,10 @@
 #include <random>
 
 #include "engine/autograd.h"
+#ifdef LULL_CUDA_HOST
+#include "engine/cuda/host/block.h"
+#endif
+#include "engine/cuda/runtime.h"
 #include "engine/io/safetensors.h"
 #include "engine/ops/copy/copy.h"
 #include "engine/threads.h"
@@ -33,7 +37,7 @@ double relative_error(const Tensor& got, const Tensor& wanted) {
 
 bool same_bits(const Tensor& a, const Tensor& b) {
     if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
-    const Tensor left = a.contiguous(), right = b.contiguous();
+    const Tensor left = a.to(Device::cpu).contiguous(), right = b.to(Device::cpu).contiguous();
     return std::memcmp(left.raw(), right.raw(), static_cast<std::size_t>(left.elements() * size_of(left.dtype()))) == 0;
 }
 
@@ -84,15 +88,18 @@ struct Guarded {
     static constexpr std::int64_t kZone = 64;    // elements on each side
     Tensor buffer, tensor;
 
-    Guarded(const Shape& shape, DType dtype) : buffer(empty({shape.elements() + 2 * kZone}, dtype)) {
-        std::memset(buffer.raw(), 0xFF, buffer.storage()->bytes());
+    Guarded(const Shape& shape, DType dtype, Device device) {
+        const Tensor nan = empty({shape.elements() + 2 * kZone}, dtype);
+        std::memset(nan.raw(), 0xFF, nan.storage()->bytes());
+        buffer = nan.to(device);
         tensor = buffer.slice(0, kZone, kZone + shape.elements()).reshape(shape);
     }
     bool intact() const {
         const auto zone = static_cast<std::size_t>(kZone * size_of(buffer.dtype()));
         const auto untouched = [](std::byte b) { return b == std::byte{0xFF}; };
-        const std::byte* end = buffer.raw() + buffer.storage()->bytes();
-        return std::all_of(buffer.raw(), buffer.raw() + zone, untouched) && std::all_of(end - zone, end, untouched);
+        const Tensor seen = buffer.to(Device::cpu);
+        const std::byte* end = seen.raw() + seen.storage()->bytes();
+        return std::all_of(seen.raw(), seen.raw() + zone, untouched) && std::all_of(end - zone, end, untouched);
     }
 };
 
@@ -117,7 +124,7 @@ Result evaluate(const Op& op, const Inputs& inputs, const Flags& differentiable,
     std::vector<std::optional<Guarded>> guarded(inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         if (!differentiable[i]) continue;
-        guarded[i].emplace(inputs[i].shape(), inputs[i].dtype());
+        guarded[i].emplace(inputs[i].shape(), inputs[i].dtype(), inputs[i].device());
         leaves[i] = make_leaf(inputs[i], guarded[i]->tensor);
     }
     std::vector<Tensor> outputs;
@@ -125,9 +132,9 @@ Result evaluate(const Op& op, const Inputs& inputs, const Flags& differentiable,
     const Tensor grad_before = grad_out.clone();
     Result result{outputs[0].detach(), std::vector<Tensor>(inputs.size())};
     if (outputs[0].has_gradient()) {
-        const Tensor given = grad_out.to(outputs[0].dtype());    // losses of bf16 tensors are f32
+        const Tensor given = grad_out.to(outputs[0].dtype()).to(outputs[0].device());    // losses of bf16 tensors are f32
         auto node = std::make_shared<OperationNode<EndBackward>>(EndBackward{given, times});
-        connect(scalar(0, grad_out.dtype()), outputs, std::move(node)).backward();
+        connect(scalar(0, given.dtype(), given.device()), outputs, std::move(node)).backward();
     }
     CHECK(same_bits(grad_out, grad_before));
     for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -286,6 +293,39 @@ void check_strided(const Case& c, const Result& f32) {
     check_same(evaluate(c.op, turned, c.differentiable, grad_out), f32);
 }
 
+// Contiguous inputs, and views with gaps, against f64 on the CPU.
+void check_cuda(const Case& c) {
+    const Device cuda = Device::cuda;
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        CAPTURE(dtype);
+        const auto rounded = [&](const Tensor& x) { return x.is_floating() ? x.to(dtype).to(DType::f64) : x; };
+        Case exact = c;
+        std::transform(c.inputs.begin(), c.inputs.end(), exact.inputs.begin(), rounded);
+        exact.grad_out = rounded(c.grad_out);
+        const Result f64 = exact.run(DType::f64), twice = exact.run(DType::f64, 2);
+
+        Inputs inputs = c.in(dtype);
+        for (Tensor& x : inputs) x = x.to(cuda);
+        const Tensor grad_out = c.grad_out.to(dtype).to(cuda);
+        const double tolerance = dtype == DType::f32 ? c.options.tolerance : c.options.bf16_tolerance;
+        const Result once = evaluate(c.op, inputs, c.differentiable, grad_out);
+        check_close(once, f64, tolerance);
+        check_close(evaluate(c.op, inputs, c.differentiable, grad_out, 2), twice,
+                    dtype == DType::f32 ? tolerance : 2 * tolerance);
+#ifdef LULL_CUDA_HOST
+        cuda::host::set_shared_fill(0xFF);    // NaN
+        check_same(evaluate(c.op, inputs, c.differentiable, grad_out), once);
+        cuda::host::set_shared_fill(0x7F);
+#else
+        check_same(evaluate(c.op, inputs, c.differentiable, grad_out), once);
+#endif
+        for (Tensor& x : inputs) {
+            if (x.rank() >= 2) x = x.transpose(-1, -2).clone().transpose(-1, -2);
+        }
+        check_same(evaluate(c.op, inputs, c.differentiable, grad_out), once);
+    }
+}
+
 // What an image gives alone is what it gives among others.
 void check_images(const Case& c, const Result& f32) {
     const auto& batched = c.options.per_image;
@@ -348,6 +388,10 @@ void run(const OpCases& cases) {
     for (std::size_t number = 0; number < cases.options.shapes.size(); ++number) {
         CAPTURE(number);
         const Case c = make_case(cases, number);
+        if (cuda::available()) {
+            check_cuda(c);
+            continue;
+        }
         const Result f64 = c.run(DType::f64), f32 = c.run(DType::f32);
         if (cases.options.gradient_check) check_gradients(c, f64);
         check_close(f32, f64, cases.options.tolerance);
@@ -357,7 +401,7 @@ void run(const OpCases& cases) {
         check_strided(c, f32);
         check_images(c, f32);
     }
-    if (!cases.options.golden.empty()) check_golden(cases);
+    if (!cases.options.golden.empty() && !cuda::available()) check_golden(cases);
     CHECK(guard.overruns() == 0);
 }
 

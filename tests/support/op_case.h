@@ -32,6 +32,10 @@ struct OpCaseOptions {
 //   - bit for bit the same: one thread, two and three; contiguous and strided inputs; an image alone and in its batch;
 //   - nothing is written outside outputs, gradients and temporaries, no memory is read that was not written, and the
 //     output's gradient is left as it was.
+// In a build with CUDA and a device (the CPU may be one: LULL_CUDA=host) the CUDA kernels are looked at instead:
+//   - output and gradients in f32 and bf16 against f64 on the CPU, with the tolerances of the CPU's kernels, from contiguous
+//     and strided inputs, done once and twice;
+//   - the same bits when run again, whatever shared memory held before; nothing is written outside.
 struct OpCases {
     std::string name;
     std::function<Tensor(const Inputs&)> op;

@@ -17,7 +17,7 @@ void check_buffer(const char* name, const Tensor& x, const Tensor& weights) {
 
 double global_norm(const Tensor& grad) {
     check(grad.defined() && grad.rank() == 1 && grad.dtype() == DType::f32, "global_norm", "expected f32 (n), got ", grad);
-    Tensor sum = empty({}, DType::f64);
+    Tensor sum = empty({}, DType::f64, grad.device());
     dispatch(grad, cpu::square_sum, cuda::square_sum)(grad.contiguous(), sum);
     return std::sqrt(sum.item());
 }

@@ -38,7 +38,7 @@ Tensor attention(const Tensor& q_any, const Tensor& k_any, const Tensor& v_any, 
 
     const Tensor out = empty_like(q);
     const bool records = recording(q, k, v);
-    const Tensor lse = records ? empty({n, heads, q.size(1)}, q.dtype()) : Tensor();
+    const Tensor lse = records ? empty_beside(q, {n, heads, q.size(1)}) : Tensor();
     dispatch(q, cpu::attention_forward, cuda::attention_forward)(q, k, v, heads, out, lse);
     return records ? record<AttentionBackward>(out, {q, k, v}, q, k, v, heads, out, lse) : out;
 }

@@ -63,7 +63,7 @@ Tensor attention_block_fused(const Tensor& x_any, const AttentionBlockWeights& w
     const bool records = recording(x_any, w.norm_weight, w.norm_bias, w.q_weight, w.q_bias, w.k_weight, w.k_bias, w.v_weight,
                                    w.v_bias, w.out_weight, w.out_bias);
     const std::int64_t n = x.size(0), tokens = x.size(1) * x.size(2), c = x.size(3);
-    const auto keep = [&](const Shape& shape) { return records ? empty(shape) : Tensor(); };
+    const auto keep = [&](const Shape& shape) { return records ? empty_beside(x, shape) : Tensor(); };
     const AttentionBlockSaved saved{.q = keep({n, tokens, c}),
                                     .k = keep({n, tokens, c}),
                                     .v = keep({n, tokens, c}),

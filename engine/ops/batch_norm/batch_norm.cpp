@@ -52,7 +52,7 @@ BatchNormalised batch_norm_train(const Tensor& x_any, const Tensor& weight, cons
     const Tensor x = x_any.contiguous();
     check(x.elements() != x.size(-1) || x.elements() == 0, "batch_norm",
           "expected more than one element per channel while training, got ", x);
-    const Tensor mean = empty({x.size(-1)}, x.dtype()), variance = empty_like(mean);
+    const Tensor mean = empty_beside(x, {x.size(-1)}), variance = empty_like(mean);
     dispatch(x, cpu::batch_norm_statistics, cuda::batch_norm_statistics)(x, mean, variance);
     return {normalised(x, weight, bias, mean, variance, eps, true), mean, variance};
 }

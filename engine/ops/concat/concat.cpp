@@ -44,7 +44,7 @@ Tensor concat(std::span<const Tensor> parts, int axis) {
         begins.push_back(shape[axis]);
         packed.push_back(part.contiguous());
     }
-    Tensor y = empty(shape, first.dtype());
+    Tensor y = empty_beside(first, shape);
     dispatch(y, cpu::concat_forward, cuda::concat_forward)(std::span<const Tensor>(packed), axis, y);
     const bool recorded =
         recording() && std::any_of(parts.begin(), parts.end(), [](const Tensor& x) { return x.has_gradient(); });

@@ -44,7 +44,7 @@ Tensor conv2d(const Tensor& x_any, const Tensor& weight_any, const Tensor& bias_
 
     const Tensor x = x_any.contiguous(), weight = wide_weight(weight_any.contiguous());
     const Tensor bias = bias_any.defined() ? wide_weight(bias_any.contiguous()) : bias_any;
-    const Tensor y = empty({x.size(0), (height - kh) / options.stride + 1, (width - kw) / options.stride + 1, O}, x.dtype());
+    const Tensor y = empty_beside(x, {x.size(0), (height - kh) / options.stride + 1, (width - kw) / options.stride + 1, O});
     dispatch(x, cpu::conv2d_forward, cuda::conv2d_forward)(x, weight, bias, options, y);
     return recording(x, weight, bias) ? record<Conv2dBackward>(y, {x, weight, bias}, x, weight, options) : y;
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "engine/cpu/convert.h"
@@ -91,6 +92,13 @@ void copy_elements(const Tensor& from, Tensor to) {
             using To = decltype(to_type);
             for_each_pair<From, To>(from, to, [](const From& value, To& target) { target = converted<To>(value); });
         });
+    });
+}
+
+void fill_elements(double value, Tensor to) {
+    with_dtype(to.dtype(), [&](auto type) {
+        using T = decltype(type);
+        std::fill_n(to.data<T>(), to.elements(), converted<T>(value));
     });
 }
 

@@ -26,7 +26,7 @@ Tensor cross_entropy(const Tensor& logits_any, const Tensor& labels_any) {
               (labels_any.dtype() == DType::i32 || labels_any.dtype() == DType::i64),
           "cross_entropy", "expected labels (", logits_any.size(0), ",) of i32 or i64, got ", labels_any);
     const Tensor logits = wide(logits_any).contiguous(), labels = labels_any.to(DType::i64).contiguous();
-    const Tensor sums = empty({logits.size(0)}, logits.dtype()), loss = empty({}, logits.dtype());
+    const Tensor sums = empty_beside(logits, {logits.size(0)}), loss = empty_beside(logits, {});
     dispatch(logits, cpu::cross_entropy_forward, cuda::cross_entropy_forward)(logits, labels, sums, loss);
     return recording(logits) ? record<CrossEntropyBackward>(loss, {logits}, logits, labels, sums) : loss;
 }

@@ -40,7 +40,7 @@ void combine(Binary kind, const Tensor& a, const Tensor& b, Into y) {
 }
 
 Tensor combined(const char* name, Binary kind, const Tensor& a, const Tensor& b) {
-    const Tensor y = empty(broadcast(name, a, b), a.dtype());
+    const Tensor y = empty_beside(a, broadcast(name, a, b));
     combine(kind, a, b, {y, false});
     return y;
 }

@@ -22,7 +22,7 @@ Tensor embedding(const Tensor& table, const Tensor& index) {
     check(index.rank() < kMaxRank, "embedding", "expected indices of at most ", kMaxRank - 1, " axes, got ", index);
     if (is_bf16(table)) return rounded(embedding(wide(table), index));
     const Tensor rows = table.contiguous(), flat = index.to(DType::i64).reshape({-1});
-    Tensor y = empty({flat.size(0), table.size(1)}, table.dtype());
+    Tensor y = empty_beside(table, {flat.size(0), table.size(1)});
     dispatch(table, cpu::embedding_forward, cuda::embedding_forward)(rows, flat, y);
     if (recording(rows)) y = record<EmbeddingBackward>(y, {rows}, flat);
 

@@ -24,7 +24,7 @@ struct LinearBackward {
 Tensor linear_wide(const Tensor& x, const Tensor& weight, const Tensor& bias, bool as_bf16) {
     Shape shape = x.shape();
     shape[-1] = weight.size(0);
-    const Tensor y = empty(shape, x.dtype());
+    const Tensor y = empty_beside(x, shape);
     dispatch(x, cpu::linear_forward, cuda::linear_forward)(x, weight, bias, as_bf16, Into{y});
     return recording(x, weight, bias) ? record<LinearBackward>(y, {x, weight, bias}, x, weight, as_bf16) : y;
 }

@@ -50,7 +50,7 @@ Tensor matmul(const Tensor& a_any, const Tensor& b_any, const MatmulOptions& opt
     check(b.shape() == b_shape, "matmul", "expected b ", b_shape, " for a ", a, ", got ", b);
     c_shape[-2] = m;
     c_shape[-1] = n;
-    const Tensor c = empty(c_shape, a.dtype());
+    const Tensor c = empty_beside(a, c_shape);
     product(a, b, options, {c});
     return recording(a, b) ? record<MatmulBackward>(c, {a, b}, a, b, options) : c;
 }

@@ -30,7 +30,7 @@ Tensor mse(const Tensor& prediction, const Tensor& target, const Tensor& weight)
     if (is_bf16(prediction)) return mse(wide(prediction), wide(target), wide(weight));
     const Tensor p = prediction.contiguous(), t = target.detach().contiguous();
     const Tensor w = weight.defined() ? weight.detach().contiguous() : weight;
-    Tensor loss = empty({}, p.dtype());
+    Tensor loss = empty_beside(p, {});
     dispatch(p, cpu::mse_forward, cuda::mse_forward)(p, t, w, loss);
     return recording(p) ? record<MseBackward>(loss, {p}, p, t, w) : loss;
 }

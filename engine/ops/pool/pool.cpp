@@ -43,7 +43,7 @@ std::int64_t pooled(const char* name, std::int64_t extent, const PoolOptions& o,
 }
 
 Tensor empty_pooled(const char* name, const Tensor& x, const PoolOptions& options) {
-    return empty({x.size(0), pooled(name, x.size(1), options, x), pooled(name, x.size(2), options, x), x.size(3)}, x.dtype());
+    return empty_beside(x, {x.size(0), pooled(name, x.size(1), options, x), pooled(name, x.size(2), options, x), x.size(3)});
 }
 
 }    // namespace

@@ -47,7 +47,7 @@ Grouped grouped(const char* name, const Tensor& x, std::span<const int> axes) {
 }
 
 Tensor reduced(Reduction kind, double scale, const Tensor& x) {
-    Tensor y = empty({x.size(0), 1, x.size(2)}, x.dtype());
+    Tensor y = empty_beside(x, {x.size(0), 1, x.size(2)});
     dispatch(x, cpu::reduce_forward, cuda::reduce_forward)(kind, scale, x, y);
     return y;
 }

@@ -19,7 +19,7 @@ struct SliceBackward {
     // The rest of the input has no part in the output: its gradient is zero.
     void backward(const Tensor& dy, Gradients& grad) {
         const auto [dx, add] = grad.into(0);
-        if (!add) copy(scalar(0, dx.dtype()).expand(dx.shape()), dx);
+        if (!add) fill(dx, 0);
         accumulate(dy, dx.slice(axis, begin, end));
     }
 };
@@ -38,6 +38,11 @@ struct ExpandBackward {
 struct ToBackward {
     DType dtype;
     void backward(const Tensor& dy, Gradients& grad) { grad.give(0, dy.to(dtype)); }
+};
+
+struct ToDeviceBackward {
+    Device device;
+    void backward(const Tensor& dy, Gradients& grad) { grad.give(0, dy.to(device)); }
 };
 
 // The shape with its one -1, if any, replaced by what the number of elements leaves.
@@ -104,9 +109,16 @@ Tensor Tensor::expand(const Shape& shape) const {
 
 Tensor Tensor::to(DType dtype) const {
     if (dtype == dtype_) return *this;
-    const Tensor y = empty(shape_, dtype);
+    const Tensor y = empty(shape_, dtype, device());
     copy(*this, y);
     return recording(*this) && lull::is_floating(dtype) ? record<ToBackward>(y, {*this}, dtype_) : y;
+}
+
+Tensor Tensor::to(Device device) const {
+    if (device == this->device()) return *this;
+    const Tensor y = empty(shape_, dtype_, device);
+    copy(*this, y);
+    return recording(*this) ? record<ToDeviceBackward>(y, {*this}, this->device()) : y;
 }
 
 }    // namespace lull

@@ -1,0 +1,30 @@
+// What the engine asks of a CUDA device. Every build has these functions: in one without CUDA there is no device, in the one
+// that executes kernels on the CPU (LULL_CUDA=host) there is always one.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace lull::cuda {
+
+// Why there is no device, such as "this build has no CUDA"; empty when there is one.
+const std::string& unavailable();
+inline bool available() { return unavailable().empty(); }
+
+// Such as "NVIDIA H200". Throws Error when there is none.
+std::string device_name();
+
+// Device memory, aligned to 256 bytes; null when none is left. Throws Error when there is no device.
+void* allocate(std::size_t bytes);
+void free(void* memory) noexcept;
+
+// All work is done in one stream, in the order of the calls. upload returns before the bytes have arrived, but has read
+// them; download waits for them.
+void upload(const void* from, void* to, std::size_t bytes);
+void download(const void* from, void* to, std::size_t bytes);
+void fill(void* memory, int byte, std::size_t bytes);
+
+// Waits for all work. Throws Error when any of it failed.
+void synchronize();
+
+}    // namespace lull::cuda
