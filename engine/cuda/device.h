@@ -74,20 +74,32 @@ LULL_DEVICE T from_float(float value) {
         return static_cast<T>(value);
 }
 
-// 16 bytes of elements, moved in one access; the address must be a multiple of 16.
-template <class T>
-struct alignas(16) Pack {
-    static constexpr int size = 16 / sizeof(T);
-    T at[size];
+// n neighbouring elements, 16 bytes of them if nothing else is said, moved in one access; the address must be a multiple of
+// their size.
+template <class T, int n = 16 / static_cast<int>(sizeof(T))>
+struct alignas(n * sizeof(T)) Pack {
+    static constexpr int size = n;
+    T at[n];
 };
+template <int n, class T>
+LULL_DEVICE Pack<T, n> load_pack(const T* from) {
+    return *reinterpret_cast<const Pack<T, n>*>(from);
+}
+template <class T, int n>
+LULL_DEVICE void store_pack(T* to, const Pack<T, n>& pack) {
+    *reinterpret_cast<Pack<T, n>*>(to) = pack;
+}
 template <class T>
 LULL_DEVICE Pack<T> load16(const T* from) {
-    return *reinterpret_cast<const Pack<T>*>(from);
+    return load_pack<Pack<T>::size>(from);
 }
 template <class T>
 LULL_DEVICE void store16(T* to, const Pack<T>& pack) {
-    *reinterpret_cast<Pack<T>*>(to) = pack;
+    store_pack(to, pack);
 }
+
+// 1 / (1 + e^-x), and 0 for -∞.
+LULL_DEVICE float fast_sigmoid(float x) { return fast_divide(1, 1 + fast_exp(-x)); }
 
 // Over the 32 lanes of a warp, all of which must call; every lane gets the result, in an order of additions that is fixed.
 LULL_DEVICE float warp_sum(float v) {

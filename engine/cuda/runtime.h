@@ -14,6 +14,10 @@ inline bool available() { return unavailable().empty(); }
 // Such as "NVIDIA H200". Throws Error when there is none.
 std::string device_name();
 
+// How much shared memory a block can have. On the CPU as little as on the smallest of today's GPUs, so that kernels take the
+// paths which they have for it.
+std::size_t most_shared_bytes();
+
 // Device memory, aligned to 256 bytes; null when none is left. Throws Error when there is no device.
 void* allocate(std::size_t bytes);
 void free(void* memory) noexcept;

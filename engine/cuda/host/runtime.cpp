@@ -100,6 +100,8 @@ const std::string& unavailable() {
 
 std::string device_name() { return "the CPU, executing CUDA kernels"; }
 
+std::size_t most_shared_bytes() { return std::size_t{99} << 10; }
+
 void* allocate(std::size_t bytes) { return device_memory().allocate(bytes); }
 void free(void* memory) noexcept { device_memory().free(memory); }
 

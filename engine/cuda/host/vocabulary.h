@@ -20,6 +20,9 @@ LULL_DEVICE float to_float(float value) { return value; }
 LULL_DEVICE float to_float(bf16 value) { return static_cast<float>(value); }
 LULL_DEVICE bf16 to_bf16(float value) { return bf16(value); }
 
+LULL_DEVICE float fast_exp(float x) { return expf(x); }
+LULL_DEVICE float fast_divide(float a, float b) { return a / b; }
+
 template <class S>
 S& shared_memory() {
     return *reinterpret_cast<S*>(host::shared_memory(sizeof(S)));

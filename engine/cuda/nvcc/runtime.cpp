@@ -82,6 +82,15 @@ std::string device_name() {
     return properties.name;
 }
 
+std::size_t most_shared_bytes() {
+    static const std::size_t most = [] {
+        int bytes = 0;
+        check_cuda(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cuda");
+        return static_cast<std::size_t>(bytes);
+    }();
+    return most;
+}
+
 void* allocate(std::size_t bytes) {
     check(available(), "cuda", unavailable());
     void* memory = nullptr;
