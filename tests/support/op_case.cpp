@@ -380,6 +380,11 @@ Case make_case(const OpCases& cases, std::size_t number) {
 
 }    // namespace
 
+namespace {
+int shapes_run = 0;
+}
+int cases_run() { return shapes_run; }
+
 void run(const OpCases& cases) {
     const std::string& name = cases.name;
     CAPTURE(name);
@@ -387,6 +392,7 @@ void run(const OpCases& cases) {
     const Threads one(1);    // all but check_threads: test programs run beside each other
     for (std::size_t number = 0; number < cases.options.shapes.size(); ++number) {
         CAPTURE(number);
+        ++shapes_run;
         const Case c = make_case(cases, number);
         if (cuda::available()) {
             check_cuda(c);

@@ -45,6 +45,9 @@ struct OpCases {
 // Runs all of it under doctest's CHECK.
 void run(const OpCases& cases);
 
+// How many shapes of operations run() has looked at so far.
+int cases_run();
+
 // One computation of tests/golden/ops.safetensors: f64 (indices i64), gradients by the number of their input.
 struct Golden {
     Inputs inputs;

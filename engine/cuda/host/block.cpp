@@ -82,9 +82,9 @@ class Grid;
 thread_local Grid* now = nullptr;    // whose threads this thread of the CPU runs
 int shared_fill = 0x7f;              // floats of about 3.4e38
 
-std::set<std::string>& executed() {
-    static std::set<std::string> names;
-    return names;
+std::map<std::string, std::size_t>& executed() {
+    static std::map<std::string, std::size_t> kernels;
+    return kernels;
 }
 
 std::string text(const Dim3& d) {
@@ -308,7 +308,8 @@ class Grid {
 }    // namespace
 
 void run(const Launch& how, std::string_view kernel, const std::function<void()>& body) {
-    executed().insert(std::string(kernel));
+    std::size_t& most_shared = executed()[std::string(kernel)];
+    most_shared = std::max(most_shared, how.shared_bytes);
     Grid(how, kernel, body).run();
 }
 
@@ -353,6 +354,6 @@ bool next_copy(int pending, AsyncCopy& copy) {
 }
 
 void set_shared_fill(int byte) { shared_fill = byte; }
-const std::set<std::string>& executed_kernels() { return executed(); }
+const std::map<std::string, std::size_t>& executed_kernels() { return executed(); }
 
 }    // namespace lull::cuda::host

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <set>
+#include <map>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -57,8 +57,9 @@ void commit_copies();
 // The next copy that must have landed when all but the last `pending` groups have; false when there is none.
 bool next_copy(int pending, AsyncCopy& copy);
 
-// For tests: the byte that shared memory is filled with before a block runs, and the names of the kernels that ran so far.
+// For tests: the byte that shared memory is filled with before a block runs, and the kernels that ran so far, each with the
+// most shared memory that it was launched with, in bytes.
 void set_shared_fill(int byte);
-const std::set<std::string>& executed_kernels();
+const std::map<std::string, std::size_t>& executed_kernels();
 
 }    // namespace lull::cuda::host

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Checks the CUDA kernels on this machine's NVIDIA GPU against the CPU, within ten minutes: every case of every operation in
+# f32 and bf16, a U-Net's output and gradients, 200 training steps; then the operations again under compute-sanitizer's memcheck
+# and racecheck. Writes report.md, report.json and a log of each check; ends with status 1 when a check failed.
+# usage: scripts/gpu_check.sh [--prebuilt DIR] [OUTDIR]    default: builds build-cuda with nvcc; OUTDIR build-cuda/gpu-check
+#        scripts/gpu_check.sh --pack DIR                   builds, and fills DIR for --prebuilt on a machine without compilers
+#
+# A machine that runs a packed folder needs the driver and CUDA's runtime libraries (cuBLAS; those of a Python environment with
+# PyTorch will do) and an x86-64 processor with AVX2.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+programs=(test_engine test_nn)
+
+die() {
+  echo "gpu_check: $*" >&2
+  exit 2
+}
+
+prebuilt= pack= out=
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) exec sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;;
+    --prebuilt | --pack)
+      [ $# -ge 2 ] || die "$1: expected a folder"
+      [ "$1" = --pack ] && pack=$2 || prebuilt=$2
+      shift 2
+      ;;
+    -*) die "unknown option $1; known are --prebuilt DIR and --pack DIR" ;;
+    *)
+      [ -z "$out" ] || die "expected one OUTDIR, got $out and $1"
+      out=$1
+      shift
+      ;;
+  esac
+done
+
+# build FOLDER [CMAKE OPTIONS]
+build_tests() {
+  command -v nvcc > /dev/null || [ -n "${CUDACXX:-}" ] || die "nvcc not found: install the CUDA Toolkit, or use --prebuilt"
+  local folder=$1
+  shift
+  (cd "$root" && cmake --preset cuda -B "$folder" "$@" && cmake --build "$folder" --target "${programs[@]}") || die "the build failed"
+}
+
+if [ -n "$pack" ]; then
+  build_tests "$root/build-cuda-pack" -DLULL_ARCH=avx2 -DLULL_BENCHMARKS=OFF
+  mkdir -p "$pack/lib"
+  for program in "${programs[@]}"; do
+    cp "$root/build-cuda-pack/$program" "$pack/"
+    strip "$pack/$program"
+    # What is not part of every system, nor of CUDA.
+    ldd "$pack/$program" | awk '$2 == "=>" { print $3 }' | grep -E '/lib(png|z|hwy|boost)' | xargs -r cp -L -t "$pack/lib"
+  done
+  (cd "$root" && cp -r --parents -t "$(realpath "$pack")" tests/golden)
+  echo "$pack: $(du -sh "$pack" | cut -f1); there: scripts/gpu_check.sh --prebuilt $pack"
+  exit 0
+fi
+
+if [ -n "$prebuilt" ]; then
+  for program in "${programs[@]}"; do [ -x "$prebuilt/$program" ] || die "$prebuilt has no $program: was it made with --pack?"; done
+  build=$(realpath "$prebuilt")
+  export LULL_SOURCE_DIR=$build    # with the files that the tests read
+else
+  build=$root/build-cuda
+  build_tests "$build"
+fi
+out=${out:-$build/gpu-check}
+mkdir -p "$out"
+
+command -v nvidia-smi > /dev/null || die "nvidia-smi not found: is there an NVIDIA GPU with its driver?"
+gpu=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -1)
+# CUDA's libraries may lie in a Python environment.
+libraries=$(python3 -c 'import glob, sys; print(":".join(p for d in sys.path for p in glob.glob(d + "/nvidia/*/lib")))' 2> /dev/null || true)
+export LD_LIBRARY_PATH=$build/lib:$libraries:${LD_LIBRARY_PATH:-}
+
+names=() states=() seconds=() summaries=()
+# check NAME LIMIT_SECONDS COMMAND…: runs it, keeps its output and what became of it.
+check() {
+  local name=$1 limit=$2 start=$SECONDS status=0 state
+  shift 2
+  echo "gpu_check: $name …"
+  timeout "$limit" "$@" > "$out/$name.log" 2>&1 || status=$?
+  case $status in
+    0) state=passed ;;
+    124) state="stopped after $limit s" ;;
+    *) state=failed ;;
+  esac
+  names+=("$name") states+=("$state") seconds+=($((SECONDS - start)))
+  summaries+=("$(grep -aE 'test cases:|ERROR SUMMARY|RACECHECK SUMMARY' "$out/$name.log" | tail -2 | tr -s ' ' | paste -sd ';' | sed 's/=//g; s/\[doctest\]//')")
+  echo "gpu_check: $name: $state (${seconds[-1]} s)"
+}
+
+cd "$build"
+check operations 200 ./test_engine
+check models 150 ./test_nn "--test-case=*CUDA*"
+sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2> /dev/null || true)
+if [ -n "$sanitizer" ]; then
+  check memcheck 120 "$sanitizer" --tool memcheck --error-exitcode 9 ./test_engine
+  check racecheck 120 "$sanitizer" --tool racecheck --error-exitcode 9 ./test_engine
+else
+  for name in memcheck racecheck; do
+    names+=("$name") states+=("not run") seconds+=(0) summaries+=("compute-sanitizer not found")
+  done
+fi
+
+worst=0
+{
+  echo "# CUDA kernels on ${gpu%%,*}"
+  echo
+  echo "$(date -u +%Y-%m-%d), $gpu, lull $(git -C "$root" rev-parse --short HEAD 2> /dev/null || echo "of unknown version")."
+  echo
+  echo "| check | | s | |"
+  echo "|---|---|---|---|"
+  for i in "${!names[@]}"; do echo "| ${names[i]} | ${states[i]} | ${seconds[i]} | ${summaries[i]} |"; done
+} > "$out/report.md"
+{
+  printf '{"gpu": "%s", "date": "%s", "checks": [' "$gpu" "$(date -u +%Y-%m-%d)"
+  for i in "${!names[@]}"; do
+    [ "$i" -eq 0 ] || printf ', '
+    printf '{"name": "%s", "state": "%s", "seconds": %d, "summary": "%s"}' "${names[i]}" "${states[i]}" "${seconds[i]}" "${summaries[i]//\"/}"
+  done
+  printf ']}\n'
+} > "$out/report.json"
+for state in "${states[@]}"; do case $state in passed | "not run") ;; *) worst=1 ;; esac; done
+cat "$out/report.md"
+exit $worst
