@@ -84,8 +84,9 @@ Into Gradients::into(int i) {
 
 void Gradients::give(int i, const Tensor& grad) {
     Node& target = input(i);
-    check(grad.shape() == target.shape && grad.dtype() == target.dtype && grad.device() == target.device, "autograd",
-          "expected a gradient of ", target.dtype, ' ', target.shape, " on ", target.device, ", got ", grad, " on ",
+    check(grad.shape() == target.shape && grad.dtype() == target.dtype, "autograd", "expected a gradient of ", target.dtype, ' ',
+          target.shape, ", got ", grad);
+    check(grad.device() == target.device, "autograd", "expected a gradient on ", target.device, ", got ", grad, " on ",
           grad.device());
     if (!target.written_ && !target.fixed_) {
         target.grad_ = grad;

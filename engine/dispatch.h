@@ -45,11 +45,12 @@ struct NoCuda {
 // Throws Error when an argument is a tensor on another device.
 template <class T>
 void check_device(Device device, const T& argument) {
-    if constexpr (std::is_same_v<T, Tensor>)
-        check(!argument.defined() || argument.device() == device, "device", "expected all tensors on ", device, ", got ",
-              argument, " on ", argument.device());
-    else if constexpr (std::is_same_v<T, Into>)
+    if constexpr (std::is_same_v<T, Tensor>) {
+        if (argument.defined() && argument.device() != device)
+            fail("device", "expected all tensors on ", device, ", got ", argument, " on ", argument.device());
+    } else if constexpr (std::is_same_v<T, Into>) {
         check_device(device, argument.tensor);
+    }
 }
 
 // dispatch(x, cpu::f, cuda::f)(arguments…) calls the one for the device that x lies on.
