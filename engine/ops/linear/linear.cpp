@@ -20,8 +20,10 @@ struct LinearBackward {
     }
 };
 
-// Of contiguous tensors in f32 or f64. as_bf16: x and weight, and the gradient of y, are bf16 in f32's clothes.
-Tensor linear_wide(const Tensor& x, const Tensor& weight, const Tensor& bias, bool as_bf16) {
+// Of tensors that the device's kernels know. as_bf16: x and weight, and the gradient of y, are bf16 in f32's clothes.
+Tensor linear_as_is(const Tensor& x_any, const Tensor& weight_any, const Tensor& bias_any, bool as_bf16) {
+    const Tensor x = x_any.contiguous(), weight = weight_any.contiguous();
+    const Tensor bias = bias_any.defined() ? bias_any.contiguous() : bias_any;
     Shape shape = x.shape();
     shape[-1] = weight.size(0);
     const Tensor y = empty_beside(x, shape);
@@ -39,9 +41,8 @@ Tensor linear(const Tensor& x_any, const Tensor& weight_any, const Tensor& bias_
     check(x_any.dtype() == weight_any.dtype(), "linear", "expected x and weight of one type, got ", x_any, " and ", weight_any);
     check(!bias_any.defined() || (bias_any.shape() == Shape{out} && bias_any.dtype() == x_any.dtype()), "linear",
           "expected bias ", x_any.dtype(), " (", out, ",), got ", bias_any);
-    const Tensor x = wide(x_any).contiguous(), weight = wide_weight(weight_any).contiguous();
-    const Tensor bias = bias_any.defined() ? wide_weight(bias_any).contiguous() : bias_any;
-    return is_bf16(x_any) ? rounded(linear_wide(x, weight, bias, true)) : linear_wide(x, weight, bias, false);
+    if (widens(x_any)) return rounded(linear_as_is(wide(x_any), wide_weight(weight_any), wide_weight(bias_any), true));
+    return linear_as_is(x_any, weight_any, bias_any, false);
 }
 
 }    // namespace lull

@@ -39,7 +39,7 @@ Tensor matmul(const Tensor& a_any, const Tensor& b_any, const MatmulOptions& opt
     check(a_any.rank() >= 2 && a_any.rank() == b_any.rank(), "matmul", "expected two operands of equal rank, at least 2, got ",
           a_any, " and ", b_any);
     check(a_any.dtype() == b_any.dtype(), "matmul", "expected operands of one type, got ", a_any, " and ", b_any);
-    if (is_bf16(a_any)) return rounded(matmul(wide(a_any), wide(b_any), options));
+    if (widens(a_any)) return rounded(matmul(wide(a_any), wide(b_any), options));
     const Tensor a = a_any.contiguous(), b = b_any.contiguous();
     const std::int64_t m = a.size(options.transpose_a ? -1 : -2), k = a.size(options.transpose_a ? -2 : -1);
     const std::int64_t n = b.size(options.transpose_b ? -2 : -1);
