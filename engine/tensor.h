@@ -31,7 +31,7 @@ class Tensor {
     std::int64_t elements() const { return shape_.elements(); }
     const Shape& strides() const { return strides_; }    // in elements
     DType dtype() const { return dtype_; }
-    Device device() const { return storage_->device(); }
+    Device device() const { return storage_ ? storage_->device() : Device::cpu; }
     bool is_floating() const { return lull::is_floating(dtype_); }
     bool is_contiguous() const;
 
