@@ -24,7 +24,6 @@ if ! "$venv/bin/python" -c 'import torch, diffusers, safetensors, numpy, PIL' 2>
 fi
 
 if [[ " $* " != *" --build"* ]]; then
-  build bench_unet
-  build bench_ops
+  build cpu bench_unet bench_ops
 fi
 exec "$venv/bin/python" "$program" "$@"

@@ -40,8 +40,11 @@ install_missing() {
   rm -f "$log"
 }
 
-# build [TARGET]: configures when nothing is configured yet, then compiles what has changed.
+# build PRESET [TARGET…]: configures when nothing is configured yet, then compiles what has changed, into build or build-PRESET.
 build() {
-  [ -e "$root/build/build.ninja" ] || (cd "$root" && cmake --preset cpu) || die "configuring failed"
-  cmake --build "$root/build" ${1:+--target "$1"} || die "the build failed"
+  local preset=$1 folder=$root/build-$1
+  [ "$preset" != cpu ] || folder=$root/build
+  shift
+  [ -e "$folder/build.ninja" ] || (cd "$root" && cmake --preset "$preset") || die "configuring failed"
+  cmake --build "$folder" ${1:+--target "$@"} || die "the build failed"
 }

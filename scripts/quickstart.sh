@@ -13,7 +13,7 @@ if [[ " $* " == *" --help "* || " $* " == *" -h "* ]]; then
 fi
 
 install_missing
-build lull
+build cpu lull
 
 folder=()
 if [[ " $* " != *" --outdir"* && " $* " != *" --resume"* ]]; then

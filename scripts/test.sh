@@ -1,12 +1,26 @@
 #!/usr/bin/env bash
-# Installs what is missing (apt; root or sudo), builds, and runs every test.
+# Installs what is missing (apt; root or sudo), builds, and runs every test: on the CPU; then the CUDA kernels, executed on the
+# CPU under AddressSanitizer, and again under ThreadSanitizer. Where nvcc is found, its build is compiled and linked as well.
 # usage: scripts/test.sh [CTEST OPTIONS], for instance -R softmax for the tests with softmax in their names
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/common.sh"
 
-packages+=(doxygen)    # the API reference is tested too
+packages+=(doxygen)                # the API reference is tested too
+packages+=(libboost-context-dev)   # fibers, for kernels executed on the CPU
 install_missing
-build
 cd "$root"
-exec ctest --preset cpu -j2 "$@"
+
+build cpu
+ctest --preset cpu -j2 "$@"
+
+build cuda-host test_engine test_nn
+ctest --preset cuda-host -j2 -R '^(engine|nn|cuda)' "$@"
+build cuda-host-tsan test_engine
+TSAN_OPTIONS=halt_on_error=1 ctest --preset cuda-host-tsan -j2 -R '^(engine|cuda)' "$@"
+
+if command -v nvcc > /dev/null; then
+  build cuda lull
+else
+  echo "lull: nvcc is not here: what it would compile is not tested"
+fi
