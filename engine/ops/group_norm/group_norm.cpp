@@ -31,9 +31,9 @@ Tensor group_norm(const Tensor& x_any, const Tensor& weight_any, const Tensor& b
         check(t.defined() && t.shape() == Shape{C} && t.dtype() == x_any.dtype(), "group_norm", "expected weight and bias ",
               x_any.dtype(), " (", C, ",), got ", t);
     }
-    if (is_bf16(x_any)) return rounded(group_norm(wide(x_any), wide(weight_any), wide(bias_any), options));
+    if (widens(x_any)) return rounded(group_norm(wide(x_any), wide(weight_any), wide(bias_any), options));
     const Tensor x = x_any.contiguous(), weight = weight_any.contiguous(), bias = bias_any.contiguous();
-    const Tensor y = empty_like(x), statistics = empty_beside(x, {x.size(0), options.groups, 2});
+    const Tensor y = empty_like(x), statistics = empty({x.size(0), options.groups, 2}, compute_dtype(x), x.device());
     dispatch(x, cpu::group_norm_forward, cuda::group_norm_forward)(x, weight, bias, options, y, statistics);
     return recording(x, weight, bias) ? record<GroupNormBackward>(y, {x, weight, bias}, x, weight, bias, statistics, options) : y;
 }

@@ -16,7 +16,9 @@ OpCases norm_cases(const std::string& golden, Activation activation) {
     const auto shapes = [](const Shape& x) { return std::vector<Shape>{x, {x[-1]}, {x[-1]}}; };
     return {golden,
             [activation](const Inputs& in) { return group_norm(in[0], in[1], in[2], {.groups = 4, .activation = activation}); },
-            {.shapes = {shapes({2, 5, 3, 8}), shapes({3, 7, 20}), shapes({17, 2, 36}), shapes({1, 2, 2, 4})}, .golden = golden}};
+            {.shapes = {shapes({2, 5, 3, 8}), shapes({3, 7, 20}), shapes({17, 2, 36}), shapes({1, 2, 2, 4}),
+                        shapes({2, 6, 7, 96}), shapes({1, 90, 80, 8})},
+             .golden = golden}};
 }
 
 }    // namespace
