@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "engine/dtype.h"
 
@@ -100,6 +101,13 @@ LULL_DEVICE void store16(T* to, const Pack<T>& pack) {
 
 // 1 / (1 + e^-x), and 0 for -∞.
 LULL_DEVICE float fast_sigmoid(float x) { return fast_divide(1, 1 + fast_exp(-x)); }
+
+// f(0), …, f(n - 1) one behind the other: an array that is indexed so, and otherwise by constants, stays in registers.
+template <int n, class F>
+LULL_DEVICE void unrolled(const F& f) {
+    [&]<int... i>(std::integer_sequence<int, i...>) { (f(i), ...); }
+    (std::make_integer_sequence<int, n>{});
+}
 
 // Over the 32 lanes of a warp, all of which must call; every lane gets the result, in an order of additions that is fixed.
 LULL_DEVICE float warp_sum(float v) {
