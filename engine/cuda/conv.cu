@@ -164,22 +164,22 @@ __global__ void forward_filter_kernel(const float* w, T* f, int O, int taps, int
 }
 
 // F for backward: f(c, (t_y, t_x, o)) = Σ w(o, a, b, c) over a - d_y = height - 1 - t_y and b - d_x = width - 1 - t_x
-// (conv_source.cuh). w: (O, height, width, C). Neighbouring threads have neighbouring c, as w is larger than L1 and f is not
-// read.
+// (conv_source.cuh). w: (O, height, width, all_channels), of which `channels` from `first` on. Neighbouring threads have
+// neighbouring c, as w is larger than L1 and f is not read.
 template <class T>
-__global__ void backward_filter_kernel(const float* w, T* f, ConvReach reach, int O, int height, int width, int C, int rows,
-                                       int k_size, std::int64_t n) {
+__global__ void backward_filter_kernel(const float* w, T* f, ConvReach reach, int O, int height, int width, int channels,
+                                       int all_channels, int first, int rows, int k_size, std::int64_t n) {
     const std::int64_t i = global_thread();
     if (i >= n) return;
     const int k = static_cast<int>(i / rows), c = static_cast<int>(i % rows);
     const int tap = O > 0 ? k / O : reach.taps_y * reach.taps_x, o = k - tap * O;
     const int first_a = height - 1 - tap / reach.taps_x, first_b = width - 1 - tap % reach.taps_x;
     float sum = 0;
-    if (c < C && tap < reach.taps_y * reach.taps_x) {
+    if (c < channels && tap < reach.taps_y * reach.taps_x) {
         for (int a = first_a; a < first_a + reach.step; ++a)
             for (int b = first_b; b < first_b + reach.step; ++b)
                 if (a >= 0 && a < height && b >= 0 && b < width)
-                    sum += w[((static_cast<std::int64_t>(o) * height + a) * width + b) * C + c];
+                    sum += w[((static_cast<std::int64_t>(o) * height + a) * width + b) * all_channels + first + c];
     }
     f[static_cast<std::int64_t>(c) * k_size + k] = from_float<T>(sum);
 }
@@ -241,9 +241,9 @@ void launch_conv(const Sources<T>& sources, const Tensor& filters, const ConvExt
 
 }    // namespace
 
-void conv_forward(std::initializer_list<ConvTerm> terms, const ConvExtras& extras, Into y) {
+void conv_forward(std::span<const ConvTerm> terms, const ConvExtras& extras, Into y) {
     check(terms.size() <= kMaxTerms, "conv_forward", "expected at most ", kMaxTerms, " terms, got ", terms.size());
-    with_device_dtype("conv2d", terms.begin()->x.dtype(), [&](auto type) {
+    with_device_dtype("conv2d", terms.front().x.dtype(), [&](auto type) {
         using T = decltype(type);
         Sources<T> sources{};
         int count = 0;
@@ -271,11 +271,12 @@ void conv_forward(std::initializer_list<ConvTerm> terms, const ConvExtras& extra
     });
 }
 
-void conv_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dx) {
+void conv_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dx,
+                        std::int64_t first_channel) {
     with_device_dtype("conv2d", dy.dtype(), [&](auto type) {
         using T = decltype(type);
         const ConvReach reach = backward_reach(weight, options);
-        const auto O = static_cast<int>(weight.size(0)), C = static_cast<int>(weight.size(3));
+        const auto O = static_cast<int>(weight.size(0)), C = static_cast<int>(dx.tensor.size(3));
         const std::int64_t k = std::int64_t{reach.taps_y} * reach.taps_x * O;
         const auto tiles = static_cast<int>(blocks_for(k, kDepth<T>));
         const Sources<T> sources{.at = {conv_source<T>(dy, reach)}, .tiles = {tiles}, .all_tiles = tiles};
@@ -284,7 +285,8 @@ void conv_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOpti
         const std::int64_t n = filters.elements();
         launch<backward_filter_kernel<T>>({.grid = {blocks_for(n, kFilterThreads)}, .block = {kFilterThreads}},
                                           weight.data<float>(), filters.data<T>(), reach, O, static_cast<int>(weight.size(1)),
-                                          static_cast<int>(weight.size(2)), C, rows, k_size, n);
+                                          static_cast<int>(weight.size(2)), C, static_cast<int>(weight.size(3)),
+                                          static_cast<int>(first_channel), rows, k_size, n);
         launch_conv<T>(sources, filters, {}, dx);
     });
 }

@@ -3,7 +3,7 @@
 // also the products, never TF32. The same bits from run to run.
 #pragma once
 
-#include <initializer_list>
+#include <span>
 
 #include "engine/autograd.h"
 #include "engine/ops/conv2d/conv2d.h"
@@ -12,8 +12,7 @@ namespace lull::cuda {
 
 // x (N, H, W, C) * channels [first_channel, first_channel + C) of weight (O, kh, kw, at least that many).
 struct ConvTerm {
-    const Tensor& x;
-    const Tensor& weight;
+    Tensor x, weight;
     Conv2dOptions options = {};
     std::int64_t first_channel = 0;
 };
@@ -26,12 +25,13 @@ struct ConvExtras {
 };
 
 // y (+)= Σ_terms (at most 3, of equal N, O and y's extents) + extras. y: (N, H', W', O), of the images' type or f32.
-void conv_forward(std::initializer_list<ConvTerm> terms, const ConvExtras& extras, Into y);
+void conv_forward(std::span<const ConvTerm> terms, const ConvExtras& extras, Into y);
 
-// dx (+)= the gradient of x in y = x * weight. dy: (N, H', W', O), dx: (N, H, W, C), of dy's type or f32.
-void conv_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dx);
+// dx (+)= the gradient of x in such a term. dy: (N, H', W', O), dx: (N, H, W, C), of dy's type or f32.
+void conv_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dx,
+                        std::int64_t first_channel = 0);
 
-// Channels [first_channel, first_channel + C) of dweight (O, kh, kw, …) (+)= the gradient of weight in y = x * weight.
+// Channels [first_channel, first_channel + C) of dweight (O, kh, kw, …) (+)= the gradient of weight in such a term.
 void conv_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOptions& options, Into dweight,
                            std::int64_t first_channel = 0);
 

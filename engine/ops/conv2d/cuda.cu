@@ -6,7 +6,8 @@
 namespace lull::cuda {
 
 void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options, Tensor y) {
-    conv_forward({{x, weight, options}}, {.bias = bias}, {y});
+    const ConvTerm term{x, weight, options};
+    conv_forward({&term, 1}, {.bias = bias}, {y});
 }
 
 void conv2d_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dx) {

@@ -15,8 +15,8 @@ struct ResnetBlockGradients {
 };
 
 // Everything contiguous, as in resnet_block.h. h: (N, H, W, O), conv1 without its bias, or undefined where no gradient will
-// be asked for. Where x, skip, y and their gradients are bf16, everything else is f32. statistics1, statistics2: (N, groups, 2),
-// of x ‖ skip and of h + bias + emb.
+// be asked for. Where x, skip, y and their gradients are bf16, so is h on CUDA, and everything else is f32. statistics1,
+// statistics2: (N, groups, 2), of x ‖ skip and of h + bias + emb.
 LULL_KERNEL(resnet_block_forward,
             (const Tensor& x, const Tensor& skip, const Tensor& emb, const ResnetBlockWeights& weights,
              const ResnetBlockOptions& options, Tensor y, Tensor h, Tensor statistics1, Tensor statistics2));

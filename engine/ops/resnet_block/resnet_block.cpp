@@ -86,7 +86,8 @@ Tensor resnet_block(const Tensor& x_any, const Tensor& skip_any, const Tensor& e
 
     const Tensor y = empty_beside(x, {x.size(0), x.size(1), x.size(2), weights.conv1_weight.size(0)});
     const DType compute = weights.conv1_weight.dtype();
-    const Tensor h = record_it ? empty(y.shape(), compute, x.device()) : Tensor();
+    const DType h_type = x.device() == Device::cpu ? compute : x.dtype();
+    const Tensor h = record_it ? empty(y.shape(), h_type, x.device()) : Tensor();
     const Tensor statistics1 = empty({x.size(0), options.groups, 2}, compute, x.device()), statistics2 = empty_like(statistics1);
     dispatch(x, cpu::resnet_block_forward, cuda::resnet_block_forward)(x, skip, emb, weights, options, y, h, statistics1,
                                                                        statistics2);
