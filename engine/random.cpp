@@ -9,13 +9,8 @@
 namespace lull {
 
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
-    for (int round = 0; round < 10; ++round) {
-        const std::uint64_t product0 = 0xD2511F53ull * counter[0], product1 = 0xCD9E8D57ull * counter[2];
-        counter = {static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(product1),
-                   static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(product0)};
-        key = {key[0] + 0x9E3779B9u, key[1] + 0xBB67AE85u};    // Weyl sequence: golden ratio, √3 - 1
-    }
-    return counter;
+    const auto [words] = philox_words({counter[0], counter[1], counter[2], counter[3]}, key[0], key[1]);
+    return {words[0], words[1], words[2], words[3]};
 }
 
 namespace {
@@ -25,8 +20,8 @@ std::array<std::uint32_t, 2> halves(std::uint64_t value) {
 }    // namespace
 
 std::array<std::uint32_t, 4> RandomStream::block(std::uint32_t number) const {
-    const auto [index_low, index_high] = halves(index);
-    return philox({number, static_cast<std::uint32_t>(purpose), index_low, index_high}, halves(seed));
+    const auto [bits] = words(number);
+    return {bits[0], bits[1], bits[2], bits[3]};
 }
 
 double RandomStream::uniform(std::uint32_t position) const { return (block(position / 4)[position % 4] + 0.5) * 0x1p-32; }

@@ -1,4 +1,4 @@
-// Counter-based random numbers: Philox 4×32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+// Counter-based random numbers: Philox 4×32-10 (engine/philox.h).
 //
 // A number is a pure function of (seed, purpose, index, position): nothing is drawn in sequence, so nothing depends on
 // the batch size, the number of threads, or which other numbers were asked for.
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/philox.h"
 #include "engine/tensor.h"
 
 namespace lull {
@@ -35,12 +36,19 @@ struct RandomStream {
     Purpose purpose = Purpose::data;
     std::uint64_t index = 0;
 
+    // The integers of positions 4 number to 4 number + 3; kernels on CUDA ask for words.
     std::array<std::uint32_t, 4> block(std::uint32_t number) const;
+    LULL_HOST_DEVICE PhiloxWords words(std::uint32_t number) const {
+        return philox_words({number, static_cast<std::uint32_t>(purpose), static_cast<std::uint32_t>(index),
+                             static_cast<std::uint32_t>(index >> 32)},
+                            static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32));
+    }
     double uniform(std::uint32_t position = 0) const;    // (0, 1), 32 bits
     double normal(std::uint32_t position = 0) const;     // N(0, 1), of the same numbers as fill_normal's, in f64
 };
 
-// Fills y with N(0, 1): the elements of image n, (…) flattened, are positions 0… of streams[n]. y: (N, …), f32 or f64.
+// Fills y with N(0, 1): the elements of image n, (…) flattened, are positions 0… of streams[n]. y: (N, …), f32, or f64 on the
+// CPU and bf16 on CUDA. The integers are the same on both devices, the numbers to a few roundings.
 void fill_normal(Tensor& y, std::span<const RandomStream> streams);
 // The same with the uniform distribution on [0, 1).
 void fill_uniform(Tensor& y, std::span<const RandomStream> streams);

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "engine/cuda/runtime.h"
 #include "engine/threads.h"
 #include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
@@ -181,4 +182,28 @@ TEST_CASE("filling refuses a wrong number of streams or a view") {
           "[fill_normal] expected a contiguous tensor (N, …) and N streams, got f32 (2, 3) and 3");
     Tensor turned = empty({3, 2}).transpose(0, 1);
     CHECK_THROWS_AS(fill_uniform(turned, streams(0, 2)), Error);
+}
+
+// The same integers; logarithm, root, sine and cosine of each side are within a few roundings of f32, at |x| < 6.
+TEST_CASE("CUDA draws the CPU's numbers") {
+    if (!cuda::available()) return;
+    for (const Shape shape : {Shape{3, 5}, Shape{2, 4, 8}, Shape{1, 1003}, Shape{0, 4}}) {
+        CAPTURE(shape);
+        for (const bool normal : {true, false}) {
+            CAPTURE(normal);
+            const auto fill = normal ? fill_normal : fill_uniform;
+            Tensor here = empty(shape), there = empty(shape, DType::f32, Device::cuda), rounded = there.to(DType::bf16);
+            const auto keys = streams(1ull << 40, static_cast<int>(shape[0]));
+            fill(here, keys);
+            fill(there, keys);
+            fill(rounded, keys);
+            const auto a = here.values(), b = there.values();
+            for (std::size_t i = 0; i < a.size(); ++i) CHECK(std::abs(a[i] - b[i]) <= (normal ? 2e-6 : 0));
+            CHECK(same_bits(rounded, there.to(DType::bf16)));
+        }
+    }
+    Tensor view = empty({11}, DType::f32, Device::cuda).slice(0, 1, 9).reshape({1, 8}), whole = empty_like(view);
+    fill_normal(view, streams(0, 1));    // not at a multiple of 16 bytes
+    fill_normal(whole, streams(0, 1));
+    CHECK(same_bits(view, whole));
 }

@@ -17,7 +17,7 @@ struct ConcatBackward {
         for (int i = 0; i + 1 < static_cast<int>(begins.size()); ++i) {
             if (!grad.needs(i)) continue;
             const std::int64_t begin = begins[static_cast<std::size_t>(i)], end = begins[static_cast<std::size_t>(i) + 1];
-            if (is_bf16(dy))
+            if (widens(dy))
                 grad.give(i, dy.slice(axis, begin, end));
             else
                 dispatch(dy, cpu::concat_backward, cuda::concat_backward)(dy, axis, begin, grad.into(i));

@@ -25,7 +25,7 @@ Tensor dropout(const Tensor& input, double p, std::span<const RandomStream> stre
     check(p >= 0 && p < 1, "dropout", "expected a probability in [0, 1), got ", p);
     check(input.rank() >= 1 && input.size(0) == static_cast<std::int64_t>(streams.size()), "dropout",
           "expected x (N, …) and N streams, got ", input, " and ", streams.size());
-    if (is_bf16(input)) return rounded(dropout(wide(input), p, streams));
+    if (widens(input)) return rounded(dropout(wide(input), p, streams));
     const Tensor x = input.contiguous();
     Tensor y = empty_like(x);
     drop(x, p, streams, {y, false});

@@ -1,8 +1,7 @@
-#include <array>
-
 #include "engine/cpu/parallel.h"
 #include "engine/ops/elementwise/functions.h"
 #include "engine/ops/elementwise/kernels.h"
+#include "engine/ops/elementwise/walk.h"
 
 namespace lull::cpu {
 
@@ -40,50 +39,10 @@ void map_all(Into y, const F& f, const Tensors&... x) {
     });
 }
 
-// The axes over which two expanded operands are walked, row-major: those of extent 1 dropped, and neighbours merged where
-// both operands allow it, so that a row is as long as it can be. Strides in a row are 0 or 1.
-struct Walk {
-    using Extents = std::array<std::int64_t, kMaxRank>;
-    int rank = 1;
-    Extents extent{1}, a_stride{1}, b_stride{1};
-
-    Walk(const Tensor& a, const Tensor& b) {
-        int last = -1;
-        for (int axis = 0; axis < a.rank(); ++axis) {
-            const std::int64_t n = a.size(axis), sa = a.strides()[axis], sb = b.strides()[axis];
-            if (n == 1) continue;
-            auto at = static_cast<std::size_t>(std::max(last, 0));
-            if (last >= 0 && a_stride[at] == n * sa && b_stride[at] == n * sb) {
-                extent[at] *= n;
-            } else {
-                at = static_cast<std::size_t>(++last);
-                extent[at] = n;
-            }
-            a_stride[at] = sa;
-            b_stride[at] = sb;
-        }
-        rank = std::max(last + 1, 1);
-    }
-
-    std::int64_t row_length() const { return extent[static_cast<std::size_t>(rank - 1)]; }
-
-    // Where row r of an operand begins.
-    std::int64_t row(std::int64_t r, const Extents& stride) const {
-        std::int64_t offset = 0;
-        for (int axis = rank - 2; axis >= 0; --axis) {
-            const auto i = static_cast<std::size_t>(axis);
-            offset += r % extent[i] * stride[i];
-            r /= extent[i];
-        }
-        return offset;
-    }
-};
-
 template <class T, class F>
 void map_broadcast(const Tensor& a, const Tensor& b, Into y, const F& f) {
     const Walk walk(a, b);
-    const auto last = static_cast<std::size_t>(walk.rank - 1);
-    const bool a_runs = walk.a_stride[last] != 0, b_runs = walk.b_stride[last] != 0;
+    const bool a_runs = walk.a_runs(), b_runs = walk.b_runs();
     const std::int64_t length = walk.row_length();
     const T *a_ = a.data<T>(), *b_ = b.data<T>();
     T* y_ = y.tensor.data<T>();

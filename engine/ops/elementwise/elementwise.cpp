@@ -13,6 +13,7 @@ void check_type(const char* name, const Tensor& x) {
 }
 
 bool both_bf16(const Tensor& a, const Tensor& b) { return is_bf16(a) && is_bf16(b); }
+bool both_widen(const Tensor& a, const Tensor& b) { return widens(a) && widens(b); }
 
 // The shape of a ∘ b.
 Shape broadcast(const char* name, const Tensor& a, const Tensor& b) {
@@ -47,13 +48,13 @@ Tensor combined(const char* name, Binary kind, const Tensor& a, const Tensor& b)
 
 void scale_into(const Tensor& x, double a, Into y) { dispatch(x, cpu::affine_forward, cuda::affine_forward)(x, a, 0, y); }
 
-// Gives operand i, of the given shape, the gradient dy ∘ other.
+// Gives operand i, of the given shape, the gradient dy ∘ other. What is added up is not rounded before.
 void give(Gradients& grad, int i, const Shape& shape, Binary kind, const Tensor& dy, const Tensor& other) {
     if (!grad.needs(i)) return;
     if (shape == dy.shape()) return combine(kind, dy, other, grad.into(i));
-    const Tensor full = empty_like(dy);
-    combine(kind, dy, other, {full, false});
-    grad.give(i, sum_to(full, shape));
+    const Tensor terms = wide(dy), full = empty_like(terms);
+    combine(kind, terms, wide(other), {full, false});
+    grad.give(i, sum_to(full, shape).to(dy.dtype()));
 }
 
 struct AddBackward {
@@ -123,35 +124,36 @@ struct LeakyReluBackward {
 
 Tensor unary(const char* name, Unary kind, const Tensor& input) {
     check_type(name, input);
-    if (is_bf16(input)) return rounded(unary(name, kind, wide(input)));
+    if (widens(input)) return rounded(unary(name, kind, wide(input)));
     const Tensor x = input.contiguous();
     Tensor y = empty_like(x);
     dispatch(x, cpu::unary_forward, cuda::unary_forward)(kind, x, y);
-    return recording(x) ? record<UnaryBackward>(y, {x}, kind, saves_output(kind) ? y : x) : y;
+    return recording(x) ? record<UnaryBackward>(y, {x}, kind, saves_output(kind, x.dtype()) ? y : x) : y;
 }
 
 }    // namespace
 
 Tensor operator+(const Tensor& a, const Tensor& b) {
-    if (both_bf16(a, b)) return rounded(wide(a) + wide(b));
+    if (both_widen(a, b)) return rounded(wide(a) + wide(b));
     const Tensor y = combined("add", Binary::add, a, b);
     return recording(a, b) ? record<AddBackward>(y, {a, b}, a.shape(), b.shape()) : y;
 }
 
 Tensor operator-(const Tensor& a, const Tensor& b) {
-    if (both_bf16(a, b)) return rounded(wide(a) - wide(b));
+    if (both_widen(a, b)) return rounded(wide(a) - wide(b));
     const Tensor y = combined("subtract", Binary::subtract, a, b);
     return recording(a, b) ? record<SubtractBackward>(y, {a, b}, a.shape(), b.shape()) : y;
 }
 
 Tensor operator*(const Tensor& a, const Tensor& b) {
-    if (both_bf16(a, b)) return rounded(wide(a) * wide(b));
+    if (both_widen(a, b)) return rounded(wide(a) * wide(b));
     const Tensor y = combined("multiply", Binary::multiply, a, b);
     if (!recording(a, b)) return y;
     return record<MultiplyBackward>(y, {a, b}, a.shape(), b.shape(), b.has_gradient() ? a : Tensor(),
                                     a.has_gradient() ? b : Tensor());
 }
 
+// bf16 is widened on CUDA, too: backward would read a rounded quotient.
 Tensor operator/(const Tensor& a, const Tensor& b) {
     if (both_bf16(a, b)) return rounded(wide(a) / wide(b));
     const Tensor y = combined("divide", Binary::divide, a, b);
@@ -161,7 +163,7 @@ Tensor operator/(const Tensor& a, const Tensor& b) {
 
 Tensor affine(const Tensor& input, double a, double b) {
     check_type("affine", input);
-    if (is_bf16(input)) return rounded(affine(wide(input), a, b));
+    if (widens(input)) return rounded(affine(wide(input), a, b));
     const Tensor x = input.contiguous();
     Tensor y = empty_like(x);
     dispatch(x, cpu::affine_forward, cuda::affine_forward)(x, a, b, Into{y, false});
@@ -183,7 +185,7 @@ Tensor gelu(const Tensor& x) { return unary("gelu", Unary::gelu, x); }
 
 Tensor leaky_relu(const Tensor& input, double slope, double shift) {
     check_type("leaky_relu", input);
-    if (is_bf16(input)) return rounded(leaky_relu(wide(input), slope, shift));
+    if (widens(input)) return rounded(leaky_relu(wide(input), slope, shift));
     const Tensor x = input.contiguous();
     Tensor y = empty_like(x);
     dispatch(x, cpu::leaky_relu_forward, cuda::leaky_relu_forward)(x, slope, shift, y);
@@ -193,7 +195,7 @@ Tensor leaky_relu(const Tensor& input, double slope, double shift) {
 Tensor clamp(const Tensor& input, double low, double high) {
     check_type("clamp", input);
     check(low <= high, "clamp", "expected low ≤ high, got ", low, " and ", high);
-    if (is_bf16(input)) return rounded(clamp(wide(input), low, high));
+    if (widens(input)) return rounded(clamp(wide(input), low, high));
     const Tensor x = input.contiguous();
     Tensor y = empty_like(x);
     dispatch(x, cpu::clamp_forward, cuda::clamp_forward)(x, low, high, y);

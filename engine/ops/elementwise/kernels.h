@@ -10,7 +10,7 @@ enum class Binary { add, subtract, multiply, divide };
 
 // y ← f(x). x, y: contiguous, any shape.
 LULL_KERNEL(unary_forward, (Unary kind, const Tensor& x, Tensor& y));
-// dx ← dy f'. saved: f's output where that is enough, else its input (saves_output says which).
+// dx ← dy f'. saved: f's output or its input (saves_output says which).
 LULL_KERNEL(unary_backward, (Unary kind, const Tensor& saved, const Tensor& dy, Into dx));
 
 // y ← a x + b
@@ -26,7 +26,10 @@ LULL_KERNEL(clamp_backward, (const Tensor& x, double low, double high, const Ten
 // y ← a ∘ b. a, b: contiguous tensors expanded to y's shape (stride 0 along broadcast axes); y: contiguous.
 LULL_KERNEL(binary_forward, (Binary kind, const Tensor& a, const Tensor& b, Into y));
 
-constexpr bool saves_output(Unary kind) {
+// The output where f' follows from it, which saves keeping the input; but never one that was rounded to bf16: what
+// 1 - y² leaves of a rounded y near 1 has hardly a digit.
+constexpr bool saves_output(Unary kind, DType dtype) {
+    if (dtype == DType::bf16) return false;
     switch (kind) {
         case Unary::reciprocal:
         case Unary::sqrt:

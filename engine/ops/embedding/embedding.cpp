@@ -20,7 +20,7 @@ Tensor embedding(const Tensor& table, const Tensor& index) {
     check(table.rank() == 2, "embedding", "expected a table (K, D), got ", table);
     check(index.dtype() == DType::i32 || index.dtype() == DType::i64, "embedding", "expected indices of i32 or i64, got ", index);
     check(index.rank() < kMaxRank, "embedding", "expected indices of at most ", kMaxRank - 1, " axes, got ", index);
-    if (is_bf16(table)) return rounded(embedding(wide(table), index));
+    if (widens(table)) return rounded(embedding(wide(table), index));
     const Tensor rows = table.contiguous(), flat = index.to(DType::i64).reshape({-1});
     Tensor y = empty_beside(table, {flat.size(0), table.size(1)});
     dispatch(table, cpu::embedding_forward, cuda::embedding_forward)(rows, flat, y);

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
+#include "engine/cuda/runtime.h"
 #include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
@@ -10,7 +13,9 @@ using namespace lull::test;
 
 TEST_CASE("embedding looks rows up and adds their gradients up") {
     const Tensor index = from_values({4, 0, 4, 1, 4, 0}, {2, 3}, DType::i64);    // row 4 thrice, rows 2 and 3 never
-    const auto look_up = [index](const Inputs& in) { return embedding(in[0], in.size() > 1 ? in[1] : index); };
+    const auto look_up = [index](const Inputs& in) {
+        return embedding(in[0], (in.size() > 1 ? in[1] : index).to(in[0].device()));
+    };
     run({"embedding", look_up, {.shapes = {{{5, 3}}, {{5, 64}}, {{7, 1}}}, .golden = "embedding"}});
 }
 
@@ -32,4 +37,11 @@ TEST_CASE("embedding refuses indices outside the table") {
     CHECK_THROWS_AS(embedding(table, from_values({-1}, {1}, DType::i32)), Error);
     CHECK_THROWS_AS(embedding(table, from_values({1}, {1})), Error);
     CHECK_THROWS_AS(embedding(ones({3}), from_values({1}, {1}, DType::i64)), Error);
+}
+
+TEST_CASE("on CUDA a row that is not in the table is NaN") {
+    if (!cuda::available()) return;
+    const Tensor table = ones({3, 2}, DType::f32, Device::cuda);
+    const auto rows = embedding(table, from_values({3, 2, -1}, {3}, DType::i64).to(Device::cuda)).values();
+    for (std::size_t i = 0; i < 6; ++i) CHECK(std::isnan(rows[i]) == (i / 2 != 1));
 }
