@@ -1,20 +1,22 @@
 #include "nn/optim.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "engine/ops/adamw/adamw.h"
 
 namespace lull {
 
-StepReport AdamW::step(Parameters& parameters, const Rate& rate, double ema_decay, double gradient_scale) {
-    const double norm = global_norm(parameters.gradients) * gradient_scale;
-    if (!std::isfinite(norm)) return {norm, false};
+double StepReport::gradient_norm() const { return std::sqrt(square_sum.item()) * gradient_scale; }
+
+StepReport AdamW::step(Parameters& parameters, const Rate& rate, double ema_decay, double gradient_scale, const Tensor& loss) {
+    const StepReport report{square_sum(parameters.gradients), gradient_scale};
+    const bool known = parameters.device() == Device::cpu;
+    if (known && !(std::isfinite(report.gradient_norm()) && (!loss.defined() || std::isfinite(loss.item())))) return report;
 
     const double beta1 = rate.beta1.value_or(options_.beta1);
     const auto t = static_cast<double>(++steps);
-    const double clipping = std::min(1.0, options_.max_norm / (norm + 1e-6));    // as torch.nn.utils.clip_grad_norm_
     adamw_step(parameters.weights, parameters.gradients, parameters.first_moment, parameters.second_moment, parameters.ema,
+               report.square_sum, loss,
                {.learning_rate = rate.learning_rate,
                 .beta1 = beta1,
                 .beta2 = options_.beta2,
@@ -24,9 +26,10 @@ StepReport AdamW::step(Parameters& parameters, const Rate& rate, double ema_deca
                 // A cycled β₁ corrects as if it had been so from the start: as torch.optim.AdamW.
                 .beta1_power = std::pow(beta1, t),
                 .beta2_power = std::pow(options_.beta2, t),
-                .gradient_scale = gradient_scale * clipping,
+                .gradient_scale = gradient_scale,
+                .max_norm = options_.max_norm,
                 .ema_decay = ema_decay});
-    return {norm, true};
+    return report;
 }
 
 }    // namespace lull

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "engine/tensor.h"
 #include "nn/lr_schedule.h"
 #include "nn/parameters.h"
 
@@ -16,9 +17,12 @@ struct AdamWOptions {
     double max_norm = std::numeric_limits<double>::infinity();    // gradients longer than this are scaled down to it
 };
 
+// What a step found, read when it is asked for: on CUDA that waits for the step.
 struct StepReport {
-    double gradient_norm = 0;    // of the whole gradient, before clipping
-    bool applied = false;        // false: the norm was not finite, and nothing was changed
+    Tensor square_sum;    // of the gradient, an f64 scalar
+    double gradient_scale = 1;
+
+    double gradient_norm() const;    // of the whole gradient, before clipping
 };
 
 // AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) with clipping by global norm, and the EMA, in one pass.
@@ -27,8 +31,11 @@ class AdamW {
     explicit AdamW(const AdamWOptions& options = {}) : options_(options) {}
 
     // One step on `parameters.gradients`, which are multiplied by gradient_scale first (1/k after k accumulated passes);
-    // rate: of this step, from a schedule; ema_decay: from EmaDecay. Updates weights, moments and EMA.
-    StepReport step(Parameters& parameters, const Rate& rate, double ema_decay, double gradient_scale = 1);
+    // rate: of this step, from a schedule; ema_decay: from EmaDecay. Updates weights, moments and EMA; nothing of them when the
+    // norm, or the loss where it is given (a scalar), is not finite. On the CPU such a step is not counted either; on CUDA
+    // nothing is read back here, and who reads the report takes it off the count.
+    StepReport step(Parameters& parameters, const Rate& rate, double ema_decay, double gradient_scale = 1,
+                    const Tensor& loss = {});
 
     const AdamWOptions& options() const { return options_; }
 

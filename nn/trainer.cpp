@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "engine/error.h"
+#include "engine/ops/elementwise/elementwise.h"
 
 namespace lull {
 namespace {
@@ -15,20 +16,36 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// Forward and backward passes of one step; gradients add up. Returns the mean loss.
-double accumulate_gradients(Parameters& parameters, const BatchLoss& loss, const TrainerOptions& options, std::int64_t step) {
+// Forward and backward passes of one step; gradients add up. Returns the passes' losses.
+std::vector<Tensor> accumulate_gradients(Parameters& parameters, const BatchLoss& loss, const TrainerOptions& options,
+                                         std::int64_t step) {
     std::vector<std::uint64_t> positions(static_cast<std::size_t>(options.batch));
-    double sum = 0;
+    std::vector<Tensor> losses;
     parameters.begin_step();
     for (std::int64_t pass = 0; pass < options.accumulate; ++pass) {
         std::iota(positions.begin(), positions.end(),
                   static_cast<std::uint64_t>((step * options.accumulate + pass) * options.batch));
         const Tensor value = loss(positions);
         value.backward();
-        sum += value.item();
+        losses.push_back(value.detach());
     }
     parameters.finish_step();
-    return sum / static_cast<double>(options.accumulate);
+    return losses;
+}
+
+// On CUDA this waits for the device.
+double mean_of(const std::vector<Tensor>& losses) {
+    const auto add = [](double sum, const Tensor& loss) { return sum + loss.item(); };
+    return std::accumulate(losses.begin(), losses.end(), 0.0, add) / static_cast<double>(losses.size());
+}
+
+// The same as a tensor, which nobody waits for.
+Tensor mean_loss(const std::vector<Tensor>& losses) {
+    const auto f32 = [](const Tensor& loss) { return loss.to(DType::f32).reshape({}); };
+    if (losses.size() == 1) return f32(losses[0]);
+    const double share = 1 / static_cast<double>(losses.size());
+    const auto add = [&](const Tensor& sum, const Tensor& loss) { return sum + share * f32(loss); };
+    return std::accumulate(losses.begin() + 1, losses.end(), share * f32(losses[0]), add);
 }
 
 void check_finite(double value, const char* what, std::int64_t steps_made) {
@@ -53,23 +70,29 @@ std::int64_t train(Parameters& parameters, AdamW& optimizer, const BatchLoss& lo
     for (std::int64_t step = options.first_step; step < options.steps; ++step) {
         const auto start = Clock::now();
         const Tensor buffers = parameters.copy_buffers();
+        const std::int64_t optimizer_steps = optimizer.steps;
         const auto check_number = [&](double number, const char* what) {
-            if (!std::isfinite(number)) parameters.restore_buffers(buffers);    // as they were before the forward passes
+            if (!std::isfinite(number)) {    // nothing was learned: as it was before the forward passes
+                parameters.restore_buffers(buffers);
+                optimizer.steps = optimizer_steps;
+            }
             check_finite(number, what, step);
         };
-        const double value = accumulate_gradients(parameters, loss, options, step);
-        check_number(value, "the loss");
-
+        const std::vector<Tensor> losses = accumulate_gradients(parameters, loss, options, step);
         const Rate rate = options.schedule(step);
         const double scale = 1 / static_cast<double>(options.accumulate);
-        const StepReport report = optimizer.step(parameters, rate, options.ema(step), scale);
-        check_number(report.gradient_norm, "the gradient's norm");
+        const StepReport report = optimizer.step(parameters, rate, options.ema(step), scale, mean_loss(losses));
+
+        // Here, and nowhere before, a step on CUDA is waited for.
+        const double value = mean_of(losses), gradient_norm = report.gradient_norm();
+        check_number(value, "the loss");
+        check_number(gradient_norm, "the gradient's norm");
 
         const TrainedStep done{.step = step + 1,
                                .steps = options.steps,
                                .loss = value,
                                .learning_rate = rate.learning_rate,
-                               .gradient_norm = report.gradient_norm,
+                               .gradient_norm = gradient_norm,
                                .seconds = seconds_since(start),
                                .samples = static_cast<double>(options.batch * options.accumulate)};
         for (const Hook& hook : hooks)
@@ -85,7 +108,7 @@ double seconds_per_step(Parameters& parameters, const BatchLoss& loss, const Tra
     const Tensor buffers = parameters.copy_buffers();
     for (int i = 0; i < 6; ++i) {
         const auto start = Clock::now();
-        accumulate_gradients(parameters, loss, options, options.first_step);
+        mean_of(accumulate_gradients(parameters, loss, options, options.first_step));
         if (i > 0) seconds.push_back(seconds_since(start));    // the first one fills the arena
     }
     parameters.restore_buffers(buffers);

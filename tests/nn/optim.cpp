@@ -32,8 +32,9 @@ TEST_CASE("five clipped steps of AdamW with EMA are PyTorch's") {
         const auto flat = [](const Tensor& buffer) { return buffer.slice(0, 0, 100); };
         copy(row("grads"), flat(parameters.gradients));
         const StepReport report = optimizer.step(parameters, {.learning_rate = 4e-3, .beta1 = {}}, 0.9);
-        CHECK(report.applied);
-        CHECK(report.gradient_norm == doctest::Approx(golden.at("norms").values()[static_cast<std::size_t>(step)]).epsilon(1e-6));
+        CHECK(optimizer.steps == step + 1);
+        CHECK(report.gradient_norm() ==
+              doctest::Approx(golden.at("norms").values()[static_cast<std::size_t>(step)]).epsilon(1e-6));
         // Both sides round to f32 a few times per step, in another order: some 1e-7 of the largest element.
         CHECK(test::relative_error(flat(parameters.weights), row("weights")) < 1e-6);
         CHECK(test::relative_error(flat(parameters.first_moment), row("exp_avg")) < 1e-6);
@@ -68,8 +69,7 @@ TEST_CASE("a gradient that is not finite changes nothing and is reported") {
     const auto version = parameters.weights.storage()->version();
     parameters.gradients.data<float>()[1] = INFINITY;
     const StepReport report = optimizer.step(parameters, {.learning_rate = 1, .beta1 = {}}, 0.5);
-    CHECK_FALSE(report.applied);
-    CHECK_FALSE(std::isfinite(report.gradient_norm));
+    CHECK_FALSE(std::isfinite(report.gradient_norm()));
     CHECK(model.weight.values() == std::vector<double>(4, 3));
     CHECK(optimizer.steps == 0);
     CHECK(parameters.weights.storage()->version() == version);
@@ -81,7 +81,7 @@ TEST_CASE("a first step goes by the learning rate against the gradient's sign, w
         Parameters parameters(model);
         for (int i = 0; i < 4; ++i) parameters.gradients.data<float>()[i] = i % 2 ? 8.0f : -8.0f;
         AdamW optimizer;
-        CHECK(optimizer.step(parameters, {.learning_rate = 0.5, .beta1 = 0.95}, 0, scale).gradient_norm ==
+        CHECK(optimizer.step(parameters, {.learning_rate = 0.5, .beta1 = 0.95}, 0, scale).gradient_norm() ==
               doctest::Approx(16 * scale));
         for (int i = 0; i < 4; ++i)
             CHECK(parameters.weights.values()[static_cast<std::size_t>(i)] == doctest::Approx(i % 2 ? 2.5 : 3.5));

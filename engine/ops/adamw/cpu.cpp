@@ -34,16 +34,16 @@ struct Parameters {
 // w ← (1 - η λ) w,  m ← β₁ m + (1 - β₁) g,  v ← β₂ v + (1 - β₂) g²,
 // w ← w - η / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε),  ema ← d ema + (1 - d) w        (Loshchilov & Hutter 2019, algorithm 2)
 // n elements; a product of 36 bytes of memory traffic each, which is what it costs.
-void update(std::int64_t n, const Parameters& at, const AdamWStep& step, double weight_decay) {
+void update(std::int64_t n, const Parameters& at, const AdamWStep& step, double gradient_factor, double weight_decay) {
     using V = Vec<float>;
     const auto constant = [](double value) { return hn::Set(Tag<float>(), static_cast<float>(value)); };
-    const V keep = constant(1 - step.learning_rate * weight_decay), gradient_scale = constant(step.gradient_scale);
+    const V keep = constant(1 - step.learning_rate * weight_decay), factor = constant(gradient_factor);
     const V one_minus_beta1 = constant(1 - step.beta1), one_minus_beta2 = constant(1 - step.beta2), beta2 = constant(step.beta2);
     const V rate = constant(step.learning_rate / (1 - step.beta1_power));
     const V root_correction = constant(std::sqrt(1 - step.beta2_power)), eps = constant(step.eps);
     const V one_minus_decay = constant(1 - step.ema_decay);
     for_each_vector<float>(n, [&](std::int64_t i, auto lane) {
-        const V g = hn::Mul(lane.load(at.grad + i), gradient_scale);
+        const V g = hn::Mul(lane.load(at.grad + i), factor);
         V m = lane.load(at.m + i);
         m = hn::MulAdd(one_minus_beta1, hn::Sub(g, m), m);
         const V v = hn::MulAdd(beta2, lane.load(at.v + i), hn::Mul(one_minus_beta2, hn::Mul(g, g)));
@@ -62,15 +62,17 @@ void update(std::int64_t n, const Parameters& at, const AdamWStep& step, double 
 }    // namespace
 
 void adamw_update(Tensor& weights, const Tensor& grad, Tensor& first_moment, Tensor& second_moment, Tensor& ema,
-                  const AdamWStep& step) {
+                  const Tensor& square_sum, const Tensor& loss, const AdamWStep& step) {
     constexpr std::int64_t kGrain = 1 << 14;
+    const double factor = gradient_factor(*square_sum.data<double>(), step.gradient_scale, step.max_norm);
+    if (std::isnan(factor) || (loss.defined() && !std::isfinite(*loss.data<float>()))) return;
     const Parameters all{weights.data<float>(), grad.data<float>(), first_moment.data<float>(), second_moment.data<float>(),
                          ema.defined() ? ema.data<float>() : nullptr};
     const auto run = [&](std::int64_t begin, std::int64_t end, double weight_decay) {
         if (begin >= end) return;
         const Parameters at{all.weight + begin, all.grad + begin, all.m + begin, all.v + begin,
                             all.ema ? all.ema + begin : nullptr};
-        update(end - begin, at, step, weight_decay);
+        update(end - begin, at, step, factor, weight_decay);
     };
     parallel_ranges(weights.elements(), kGrain, [&](std::int64_t begin, std::int64_t end) {
         run(begin, std::min(end, step.decayed), step.weight_decay);
