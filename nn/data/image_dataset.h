@@ -47,7 +47,11 @@ struct ImageDataset {
     // The SHA-256 of the pixels' shape and bytes and of the labels: equal for the same images, whatever their names and range.
     std::string fingerprint() const;
 
-    // Images indices[0], indices[1], …, each mirrored where flipped says so (empty: none is).
+    // The same with the pixels on that device, where batches are then gathered. Of all else here, only size() and
+    // class_name() need no pixels on the CPU.
+    ImageDataset to(Device device) const;
+
+    // Images indices[0], indices[1], …, each mirrored where flipped says so (empty: none is), where the pixels lie.
     Batch gather(std::span<const std::int64_t> indices, std::span<const bool> flipped = {}) const;
 };
 

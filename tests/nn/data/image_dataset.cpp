@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "engine/cuda/runtime.h"
 #include "tests/support/files.h"
 
 using namespace lull;
@@ -170,4 +171,15 @@ TEST_CASE("image data set: the fingerprint knows pixels, shape and labels, and n
     ++other.pixels.data<std::uint8_t>()[47];
     CHECK(other.fingerprint() != data.fingerprint());
     CHECK(data.first(3).fingerprint() != data.fingerprint());
+}
+
+TEST_CASE("image data set: batches are gathered on the device where the pixels lie, with the same bits") {
+    if (!cuda::available()) return;
+    const ImageDataset data = counting(10);
+    const TrainingStream stream{.seed = 3, .flip = true};
+    const Batch here = stream.batch(data, positions(5, 12)), there = stream.batch(data.to(Device::cuda), positions(5, 12));
+    CHECK(there.images.device() == Device::cuda);
+    CHECK(there.labels.device() == Device::cuda);
+    CHECK(there.images.values() == here.images.values());
+    CHECK(there.labels.values() == here.labels.values());
 }
