@@ -42,7 +42,7 @@ NamedSlices training_slices(const Parameters& parameters) {
 
 std::map<std::string, Tensor> named_tensors(const NamedSlices& slices) {
     std::map<std::string, Tensor> tensors;
-    for (const auto& [name, slice] : slices) tensors[name] = to_pytorch_layout(slice);
+    for (const auto& [name, slice] : slices) tensors[name] = to_pytorch_layout(slice.to(Device::cpu));
     return tensors;
 }
 
@@ -88,7 +88,7 @@ void save_checkpoint(const std::filesystem::path& path, const Parameters& parame
 
 void save_weights(const std::filesystem::path& path, const std::vector<NamedTensor>& weights, const json& config) {
     std::map<std::string, Tensor> tensors;
-    for (const auto& [name, tensor] : weights) tensors[name] = to_pytorch_layout(tensor);
+    for (const auto& [name, tensor] : weights) tensors[name] = to_pytorch_layout(tensor.to(Device::cpu));
     save(path, std::move(tensors), "config", config);
 }
 

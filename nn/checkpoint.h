@@ -1,4 +1,5 @@
-// Checkpoints: one self-describing safetensors file for a model, and one more for resuming a run.
+// Checkpoints: one self-describing safetensors file for a model, and one more for resuming a run. What is saved may lie on any
+// device, and what is read lies on the CPU until it fills a module or parameters, wherever these are.
 #pragma once
 
 #include <filesystem>

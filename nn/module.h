@@ -121,6 +121,11 @@ struct Cast {
     template <class Part>
     requires Part::keeps_type void operator()(const std::string&, Part&) const {}
 };
+struct Move {
+    Device device;
+    void operator()(const std::string&, Tensor& tensor) const { tensor = tensor.to(device); }
+    void operator()(const std::string&, Buffer& buffer) const { buffer.tensor = buffer.tensor.to(device); }
+};
 }    // namespace detail
 
 // A copy whose parameters are the module's in another floating type, converted on the tape: gradients of the copy arrive in
@@ -130,6 +135,14 @@ template <Module M>
 M cast(const M& module, DType dtype) {
     M copy = module;
     for_each(copy, detail::Cast{dtype});
+    return copy;
+}
+
+// A copy whose parameters and buffers lie on that device: for sampling. To train there, see Parameters.
+template <Module M>
+M moved(const M& module, Device device) {
+    M copy = module;
+    for_each(copy, detail::Move{device});
     return copy;
 }
 

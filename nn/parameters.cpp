@@ -16,7 +16,7 @@ std::int64_t aligned(std::int64_t elements) { return (elements + kSliceAlignment
 
 }    // namespace
 
-void Parameters::adopt(std::vector<Slot> parameters, std::vector<Slot> buffers) {
+void Parameters::adopt(std::vector<Slot> parameters, std::vector<Slot> buffers, Device device) {
     for (const auto* slots : {&parameters, &buffers}) {
         for (const Slot& slot : *slots) {
             check(slot.tensor->dtype() == DType::f32, "parameters", "expected ", slot.name, " in f32, got ", *slot.tensor);
@@ -39,10 +39,8 @@ void Parameters::adopt(std::vector<Slot> parameters, std::vector<Slot> buffers) 
     learned_ = length;
     for (const Slot& slot : buffers) place(buffers_, slot);
 
-    weights = zeros({length});
-    gradients = zeros({length});
-    first_moment = zeros({length});
-    second_moment = zeros({length});
+    for (Tensor* const array : {&weights, &gradients, &first_moment, &second_moment})
+        *array = zeros({length}, DType::f32, device);
     for (std::size_t i = 0; i < parameters.size(); ++i) {
         const Tensor data = slice(weights, list_[i]);
         copy(*parameters[i].tensor, data);
@@ -62,7 +60,7 @@ void Parameters::begin_step() {
 
 void Parameters::finish_step() {
     for (const Parameter& parameter : list_) {
-        if (!gradient_written(parameter.tensor)) copy(zeros(parameter.tensor.shape()), slice(gradients, parameter));
+        if (!gradient_written(parameter.tensor)) fill(slice(gradients, parameter), 0);
     }
 }
 

@@ -19,8 +19,8 @@ struct Parameter {
     std::int64_t offset;    // where it starts in every array, in elements
 };
 
-// Five flat arrays of equal length, f32: a parameter has the same slice in each. Slices start at multiples of 64 elements,
-// with zeros between; those that weight decay is for (matrices and filters: at least two axes) come first, in elements
+// Five flat arrays of equal length, f32, on one device: a parameter has the same slice in each. Slices start at multiples of 64
+// elements, with zeros between; those that weight decay is for (matrices and filters: at least two axes) come first, in elements
 // [0, decayed). The module's buffers come last, from element `learned` on: their gradients and moments stay zero, so that the
 // optimizer leaves them as the forward passes wrote them, and averages them as it does the weights.
 //
@@ -28,15 +28,15 @@ struct Parameter {
 // the optimizer (nn/optim.h).
 class Parameters {
   public:
-    // Moves the module's parameters and buffers into the arrays and makes the parameters leaves that gather gradients. The EMA
-    // starts as a copy of the weights, the moments as zeros. The arrays outlive the module where a copy of it is still in use.
-    // Throws Error when a parameter or a buffer is not f32.
+    // Moves the module's parameters and buffers into the arrays, which lie on `device`, and makes the parameters leaves that
+    // gather gradients. The EMA starts as a copy of the weights, the moments as zeros. The arrays outlive the module where a copy
+    // of it is still in use. Throws Error when a parameter or a buffer is not f32.
     template <Module M>
-    explicit Parameters(M& module) {
+    explicit Parameters(M& module, Device device = Device::cpu) {
         std::vector<Slot> parameters, buffers;
         for_each(module, [&](const std::string& name, Tensor& tensor) { parameters.push_back({name, &tensor}); });
         for_each(module, [&](const std::string& name, Buffer& buffer) { buffers.push_back({name, &buffer.tensor}); });
-        adopt(std::move(parameters), std::move(buffers));
+        adopt(std::move(parameters), std::move(buffers), device);
     }
     Parameters(const Parameters&) = delete;    // two owners of one set of gradients would be a mistake
     Parameters& operator=(const Parameters&) = delete;
@@ -53,6 +53,7 @@ class Parameters {
     std::int64_t count() const { return count_; }    // elements of the parameters, without padding
     std::int64_t decayed() const { return decayed_; }
     std::int64_t learned() const { return learned_; }
+    Device device() const { return weights.device(); }
 
     // A parameter's part of one of the arrays, in the parameter's shape.
     static Tensor slice(const Tensor& array, const Parameter& parameter);
@@ -79,7 +80,7 @@ class Parameters {
         std::string name;
         Tensor* tensor;
     };
-    void adopt(std::vector<Slot> parameters, std::vector<Slot> buffers);
+    void adopt(std::vector<Slot> parameters, std::vector<Slot> buffers, Device device);
 
     std::vector<Parameter> list_, buffers_;
     std::int64_t count_ = 0, decayed_ = 0, learned_ = 0;

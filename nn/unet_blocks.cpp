@@ -32,8 +32,8 @@ Tensor mish(const Tensor& x) {
 // A column of zeros on the right and a row below.
 Tensor padded_at_the_end(const Tensor& x) {
     const std::int64_t n = x.size(0), h = x.size(1), w = x.size(2), c = x.size(3);
-    const Tensor wider = concat({x, zeros({n, h, 1, c}, x.dtype())}, 2);
-    return concat({wider, zeros({n, 1, w + 1, c}, x.dtype())}, 1);
+    const Tensor wider = concat({x, zeros({n, h, 1, c}, x.dtype(), x.device())}, 2);
+    return concat({wider, zeros({n, 1, w + 1, c}, x.dtype(), x.device())}, 1);
 }
 
 }    // namespace

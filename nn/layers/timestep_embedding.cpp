@@ -17,7 +17,8 @@ Tensor sinusoidal_embedding(const Tensor& time, int width, const SinusoidOptions
     for (int i = 0; i < half; ++i)
         omega[static_cast<std::size_t>(i)] = std::pow(options.max_period, -i / (half - options.freq_shift));
 
-    const Tensor phase = time.reshape({-1, 1}) * from_values(omega, {1, half}, time.dtype());    // (N, half)
+    const Tensor frequencies = from_values(omega, {1, half}, time.dtype()).to(time.device());
+    const Tensor phase = time.reshape({-1, 1}) * frequencies;    // (N, half)
     return options.flip_sin_to_cos ? concat({cos(phase), sin(phase)}, 1) : concat({sin(phase), cos(phase)}, 1);
 }
 
@@ -27,9 +28,11 @@ Tensor fourier_embedding(const Tensor& time, const Tensor& frequencies) {
     const std::vector<double> times = time.values();
     const auto bad = std::find_if_not(times.begin(), times.end(), [](double t) { return t > 0; });
     check(bad == times.end(), "fourier_embedding", "expected times above 0, as their logarithm is embedded, got ", *bad);
-    const Tensor turns = frequencies.detach().to(DType::f64).reshape({1, -1});
-    const Tensor phase = log(time.to(DType::f64)).reshape({-1, 1}) * (2 * std::numbers::pi * turns);    // (N, h)
-    return concat({sin(phase), cos(phase)}, 1).to(DType::f32);
+    // CUDA's kernels know no f64: the phases are computed on the CPU, which has waited for the times anyhow.
+    const auto here = [](const Tensor& x) { return x.to(Device::cpu).to(DType::f64); };
+    const Tensor turns = here(frequencies.detach()).reshape({1, -1});
+    const Tensor phase = log(here(time)).reshape({-1, 1}) * (2 * std::numbers::pi * turns);    // (N, h)
+    return concat({sin(phase), cos(phase)}, 1).to(DType::f32).to(time.device());
 }
 
 }    // namespace lull

@@ -33,8 +33,9 @@ inline double relative_error(const Tensor& x, const Tensor& expected) { return a
 
 inline bool same_bits(const Tensor& a, const Tensor& b) {
     if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
+    const Tensor left = a.to(Device::cpu).contiguous(), right = b.to(Device::cpu).contiguous();
     const auto bytes = static_cast<std::size_t>(a.elements()) * static_cast<std::size_t>(size_of(a.dtype()));
-    return std::memcmp(a.contiguous().raw(), b.contiguous().raw(), bytes) == 0;
+    return std::memcmp(left.raw(), right.raw(), bytes) == 0;
 }
 
 }    // namespace lull::test
