@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "diffusion/preconditioner.h"
 #include "engine/autograd.h"
 #include "engine/ops/elementwise/elementwise.h"
 #include "engine/tensor.h"
@@ -36,16 +37,16 @@ Network network_of(const M& module, DType precision = DType::f32, const Tensor& 
     };
 }
 
-// The preconditioned network with the mean taken out: F(c_in (x - mean); c_noise). sigma: double or Tensor (N, 1, …, 1).
-// Throws Error when the network changes the shape, which broadcasting would hide.
-template <class Preconditioner, class S>
-Tensor network_output(const Network& network, const Preconditioner& p, const Tensor& x, const S& sigma) {
-    const S c_noise = p.c_noise(sigma);
+// The preconditioned network with the mean taken out: F(c_in (x - mean); c_noise). p: one of preconditioner.h, or a value like
+// them. sigma: double or Tensor (N, 1, …, 1). Throws Error when the network changes the shape, which broadcasting would hide.
+template <class P, class S>
+Tensor network_output(const Network& network, const P& p, const Tensor& x, const S& sigma) {
+    const S time = c_noise(p.time_input, sigma);
     Tensor per_image;    // (N)
     if constexpr (std::is_same_v<S, Tensor>)
-        per_image = c_noise.reshape({x.size(0)});
+        per_image = time.reshape({x.size(0)});
     else
-        per_image = full({x.size(0)}, c_noise, x.dtype());
+        per_image = full({x.size(0)}, time, x.dtype());
 
     Tensor output = network(p.c_in(sigma) * (x - p.mean), per_image);
     check(output.shape() == x.shape(), "denoiser", "expected a network output of shape ", x.shape(), ", got ", output);
@@ -53,14 +54,18 @@ Tensor network_output(const Network& network, const Preconditioner& p, const Ten
 }
 
 // D(x; σ) = mean + c_skip (x - mean) + c_out F(c_in (x - mean); c_noise). Differentiable.
-template <class Preconditioner, class S>
-Tensor denoise(const Network& network, const Preconditioner& p, const Tensor& x, const S& sigma) {
+template <class P, class S>
+Tensor denoise(const Network& network, const P& p, const Tensor& x, const S& sigma) {
     return p.mean + p.c_skip(sigma) * (x - p.mean) + p.c_out(sigma) * network_output(network, p, x, sigma);
+}
+template <class S>
+Tensor denoise(const Network& network, const Preconditioner& p, const Tensor& x, const S& sigma) {
+    return std::visit([&](const auto& row) { return denoise(network, row, x, sigma); }, p);
 }
 
 // A network behind a preconditioner, for sampling: nothing is recorded for gradients.
-template <class Preconditioner>
-Denoiser denoiser(Network network, const Preconditioner& p) {
+template <class P>
+Denoiser denoiser(Network network, const P& p) {
     return [network = std::move(network), p](const Tensor& x, double sigma) {
         const NoGrad no_grad;
         return denoise(network, p, x, sigma);

@@ -17,13 +17,19 @@
 
 namespace lull {
 
+// Which noise levels a sampler visits: karras_sigmas, or the lesson's cosine_sigmas.
+enum class Grid { karras, cosine };
+
 // How a picture is made, besides its seed.
 struct SamplingPlan {
     SamplerChoice choice;
-    int steps = 18;
-    double sigma_min = 0.002, sigma_max = 80, rho = 7;    // EDM's grid, in units of the data's range
+    Grid grid = Grid::karras;
+    int steps = 18;                                       // of the cosine grid: noise levels, 0 among them
+    double sigma_min = 0.002, sigma_max = 80, rho = 7;    // of the Karras grid, in units of the data's range
 
-    std::vector<double> sigmas() const { return karras_sigmas(steps, sigma_min, sigma_max, rho); }
+    std::vector<double> sigmas() const;    // descending to 0
+    // The level of the noise that images start from: the first σ; for ddim √(1+σ²), so that its x_t is N(0, I).
+    double start_level() const;
 };
 
 // labels[first], … as networks take them: (count) i32; undefined when there are none.

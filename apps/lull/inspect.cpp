@@ -72,7 +72,7 @@ std::string classes_of(const UNetConfig& unet) {
 std::string preconditioner_of(const EdmPreconditioner& edm) {
     std::ostringstream text;
     text << "EDM, sigma_data " << edm.sigma_data << ", mean " << edm.mean << "; told "
-         << (edm.time_input == TimeInput::sigma ? "sigma" : "a quarter of ln sigma");
+         << Named<TimeInput>::name_of(edm.time_input);
     return text.str();
 }
 

@@ -182,10 +182,12 @@ void draw_by_sigma(Canvas& canvas, const SigmaBuckets& buckets, std::span<const 
             least = std::min(least, loss);
             most = std::max(most, loss);
         }
-    const auto& [mean, std] = buckets.noise_level;
+    const auto& [mean, std] = buckets.spread;
     const double low = mean - 2 * std, high = mean + 2 * std;
+    double peak = 0;    // of the density
+    for (int i = 0; i <= 100; ++i) peak = std::max(peak, density(buckets.noise_levels, low + (high - low) * i / 100));
     Panel panel(canvas, kHeight, low, high, least, most);
-    panel.area([&](double log_sigma) { return 0.95 * std::exp(-0.5 * std::pow((log_sigma - mean) / std, 2)); });
+    panel.area([&](double log_sigma) { return std::min(1.0, 0.95 * density(buckets.noise_levels, log_sigma) / peak); });
     panel.loss_axis();
     for (const double sigma : buckets.bounds()) panel.tick(std::log(sigma), short_number(sigma, 2));
     panel.x_axis("noise level sigma; grey: how often it is drawn");

@@ -31,9 +31,6 @@ struct ModelConfig {
 nlohmann::json to_json(const ModelConfig& config);
 ModelConfig model_config_from_json(const nlohmann::json& json);
 
-// "quarter_log_sigma" or "sigma". Throws Error for another name.
-TimeInput parse_time_input(const std::string& name);
-
 struct Model {
     ModelConfig config;
     UNet unet;

@@ -42,7 +42,7 @@ ModelConfig diffusers_config(const json& config, const ModelOptions& options) tr
     ModelConfig model{.unet = unet_config_from_json(config),
                       .edm = {.sigma_data = options.sigma_data.value_or(0.5),
                               .mean = options.mean.value_or(0),
-                              .time_input = options.time_input.value_or(TimeInput::quarter_log_sigma)},
+                              .time_input = options.time_input.value_or(QuarterLogSigma{})},
                       .height = 0,
                       .width = 0};
     const json size = config.value("sample_size", json());

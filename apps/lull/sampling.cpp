@@ -29,6 +29,8 @@ void check_plan(const SampleSettings& s) {
     check_usage(!s.seeds.empty(), "--seeds", "expected at least one seed");
     check_usage(s.plan.sigma_min < s.plan.sigma_max, "--sigma-min", "expected less than --sigma-max ", s.plan.sigma_max, ", got ",
                 s.plan.sigma_min);
+    check_usage(s.plan.grid == Grid::karras || s.plan.steps >= 2, "--steps",
+                "expected at least 2 with the cosine grid, whose last noise level is 0, got ", s.plan.steps);
     const HeunOptions& heun = s.plan.choice.heun;
     check_usage(heun.s_tmin <= heun.s_tmax, "--S-min", "expected at most --S-max ", heun.s_tmax, ", got ", heun.s_tmin);
 }
@@ -74,7 +76,7 @@ Drawing::Drawing(const SampleSettings& settings, const Model& model)
       text_(describe(settings.plan, list_)) {
     const Shape image = model.config.image();
     batch_ = std::min(list_.size(), settings.batch > 0 ? settings.batch : default_batch(image));
-    steps_ = (list_.size() + batch_ - 1) / batch_ * settings.plan.steps;
+    steps_ = (list_.size() + batch_ - 1) / batch_ * (std::ssize(settings.plan.sigmas()) - 1);
     text_.merge(describe(model, settings.model_options.weights));
 
     const std::int64_t most = most_in_picture(image, settings.scale), pictured = std::min(list_.size(), most);

@@ -97,7 +97,7 @@ Tensor DenoiserRun::loss(Positions positions, std::vector<ImageLoss>& images) {
     const Tensor& y = batch.images;
     const NoisyImages noisy = add_noise(y, settings_.noise_level, settings_.seed, positions);
     const Network network = network_of(unet_, settings_.precision, settings_.conditional ? batch.labels : Tensor());
-    const EdmLoss result = edm_loss(network, model_.edm, y, noisy);
+    const DenoisingLoss result = denoising_loss(network, model_.edm, y, noisy);
     const std::vector<double> sigmas = noisy.sigma.values(), losses = result.per_image.values();
     for (std::size_t i = 0; i < sigmas.size(); ++i) images.push_back({sigmas[i], losses[i]});
     return result.loss;

@@ -38,7 +38,7 @@ const BadInputs kCommandLine{
         {"an unknown preset", "lull train --preset s61", "--preset: unknown preset 's61'; did you mean 's16'? (s16, m32, tiny)"},
         {"an unknown device", "lull train --device gpu", "--device: unknown device 'gpu'; did you mean 'cpu'? (cpu, cuda)"},
         {"an unknown sampler", "lull sample run --sampler huen",
-         "--sampler: unknown sampler 'huen'; did you mean 'heun'? (euler, ancestral, heun, lms)"},
+         "--sampler: unknown sampler 'huen'; did you mean 'heun'? (euler, ancestral, heun, lms, ddim)"},
         {"unknown weights", "lull sample run --weights averaged", "--weights: unknown weights 'averaged' (ema, raw)"},
         {"an unknown shell", "lull completion basch", "SHELL: unknown shell 'basch'; did you mean 'bash'? (bash, zsh, fish)"},
     }};

@@ -107,7 +107,7 @@ TEST_CASE("bash completes commands, options, names and files") {
     CHECK(bash_offers(script, {"lull", "train", "--sample-"}) == "--sample-every\n--sample-count\n");
     CHECK(bash_offers(script, {"lull", "train", "--quiet", "--preset", ""}) == "s16\nm32\ntiny\n");
     CHECK(bash_offers(script, {"lull", "train", "--preset", "=", "m"}) == "m32\n");
-    CHECK(bash_offers(script, {"lull", "sample", "x", "--sampler", "="}) == "euler\nancestral\nheun\nlms\n");
+    CHECK(bash_offers(script, {"lull", "sample", "x", "--sampler", "="}) == "euler\nancestral\nheun\nlms\nddim\n");
     CHECK(bash_offers(script, {"lull", "completion", "z"}) == "zsh\n");
     CHECK(bash_offers(script, {"lull", "help", "sa"}) == "sample\n");
     CHECK(bash_offers(script, {"lull", "train", "--steps", ""}) == "\n");
@@ -136,7 +136,7 @@ TEST_CASE("fish completes commands, options and names") {
     };
     CHECK(offers("lull tr") == "train\n");
     CHECK(offers("lull train --sample-") == "--sample-count\n--sample-every\n");
-    CHECK(offers("lull sample x --sampler ") == "ancestral\neuler\nheun\nlms\n");
+    CHECK(offers("lull sample x --sampler ") == "ancestral\nddim\neuler\nheun\nlms\n");
     CHECK(offers("lull completion ") == "bash\nfish\nzsh\n");
 }
 
