@@ -18,6 +18,9 @@ namespace lull {
 // The score is (D - x) / σ². A denoiser that knows better than σ (from a noise-level predictor) uses its own σ inside.
 using Denoiser = std::function<Tensor(const Tensor& x, double sigma)>;
 
+// D with each image's own σ: (N, 1, …, 1), otherwise as above.
+using PerImageDenoiser = std::function<Tensor(const Tensor& x, const Tensor& sigma)>;
+
 // F(x; c_noise): a network of one input in units of variance, and one number per image. x: (N, H, W, C), c_noise: (N).
 // Returns x's shape. A module is passed as std::ref(unet), or through network_of, which binds class labels and chooses the
 // precision.
@@ -67,6 +70,15 @@ Tensor denoise(const Network& network, const Preconditioner& p, const Tensor& x,
 template <class P>
 Denoiser denoiser(Network network, const P& p) {
     return [network = std::move(network), p](const Tensor& x, double sigma) {
+        const NoGrad no_grad;
+        return denoise(network, p, x, sigma);
+    };
+}
+
+// The same for levels that differ from image to image.
+template <class P>
+PerImageDenoiser per_image_denoiser(Network network, const P& p) {
+    return [network = std::move(network), p](const Tensor& x, const Tensor& sigma) {
         const NoGrad no_grad;
         return denoise(network, p, x, sigma);
     };

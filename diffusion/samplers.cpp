@@ -53,6 +53,7 @@ Tensor sample_euler(const Denoiser& D, Tensor x, std::span<const double> sigmas,
     const int steps = count_steps("sample_euler", sigmas);
     for (int i = 0; i < steps; ++i) {
         const double sigma = sigmas[i], sigma_next = sigmas[i + 1];
+        x = run.resynchronised(x, sigma);
         x = x + (sigma_next - sigma) * slope(D, x, sigma);
         if (!run.step_done(i, sigma_next, x)) break;
     }
@@ -73,6 +74,7 @@ Tensor sample_ancestral(const Denoiser& D, Tensor x, std::span<const double> sig
         if (options.stop_noise > 0 && stops) sigma_up = 0;
         const double sigma_down = std::sqrt(sq(sigma_next) - sq(sigma_up));
 
+        x = run.resynchronised(x, sigma);
         x = x + (sigma_down - sigma) * slope(D, x, sigma);
         if (sigma_up > 0) x = x + sigma_up * run.noise(x, i);
         if (!run.step_done(i, sigma_next, x)) break;
@@ -87,6 +89,7 @@ Tensor sample_heun(const Denoiser& D, Tensor x, std::span<const double> sigmas, 
         const double sigma = sigmas[i], sigma_next = sigmas[i + 1];
         const double sigma_hat = sigma * (1 + options.churn(sigma, steps));    // may exceed σ_max
         if (sigma_hat > sigma) x = x + options.s_noise * std::sqrt(sq(sigma_hat) - sq(sigma)) * run.noise(x, i);
+        x = run.resynchronised(x, sigma_hat);
 
         const Tensor slope_hat = slope(D, x, sigma_hat);
         Tensor next = x + (sigma_next - sigma_hat) * slope_hat;    // Euler
@@ -121,6 +124,7 @@ Tensor sample_lms(const Denoiser& D, Tensor x, std::span<const double> sigmas, c
     std::vector<Slope> slopes = options.history;    // the latest last
     for (int i = 0; i < steps; ++i) {
         const double sigma = sigmas[i], sigma_next = sigmas[i + 1];
+        x = run.resynchronised(x, sigma);
         slopes.push_back({sigma, slope(D, x, sigma)});
         if (std::ssize(slopes) > options.order) slopes.erase(slopes.begin(), slopes.end() - options.order);
 

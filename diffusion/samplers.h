@@ -27,8 +27,11 @@ struct Sampling {
     std::function<bool(int step, double sigma, const Tensor& x)> on_step{};
     // Noise from elsewhere, instead of the seeds': (N, …) like x.
     std::function<Tensor(const Tensor& x, int step)> step_noise{};
+    // Asked before a step's first evaluation of D: x as it should be at that σ, for a sampler that is blind (blind.h).
+    std::function<Tensor(const Tensor& x, double sigma)> resynchronise{};
 
     Tensor noise(const Tensor& x, int step) const;    // N(0, I), like x
+    Tensor resynchronised(const Tensor& x, double sigma) const { return resynchronise ? resynchronise(x, sigma) : x; }
     bool step_done(int step, double sigma, const Tensor& x) const { return !on_step || on_step(step, sigma, x); }
 };
 
