@@ -38,7 +38,12 @@ double SamplingPlan::start_level() const {
     return choice.sampler == Sampler::ddim ? std::sqrt(1 + sq(first)) : first;
 }
 
-bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan,
+BatchSampler ordinary(const ConditionalDenoiser& D, const SamplingPlan& plan) {
+    return [D, choice = plan.choice](const Tensor& labels, const Tensor& noise, std::span<const double> sigmas,
+                                     const Sampling& run) { return sample(choice, D(labels), noise, sigmas, run); };
+}
+
+bool generate(const BatchSampler& sampler, const Shape& image, const ImageList& list, const SamplingPlan& plan,
               std::int64_t batch, const std::function<bool(const SamplerState&)>& on_step,
               const std::function<void(std::int64_t first, const Tensor& images)>& on_batch) {
     check(image.rank() == 3 && batch > 0 && list.size() > 0, "generate", "expected an image (H, W, C), seeds and a batch > 0");
@@ -57,7 +62,7 @@ bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList&
         };
         const Tensor noise = start_noise(run.seeds, image, plan.start_level());
         if (!on_step({first, -1, sigmas.front(), noise})) return false;
-        const Tensor x = sample(plan.choice, D(label_tensor(list.labels, first, count)), noise, sigmas, run);
+        const Tensor x = sampler(label_tensor(list.labels, first, count), noise, sigmas, run);
         if (stopped) return false;
         on_batch(first, x.contiguous());
     }
@@ -67,7 +72,7 @@ bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList&
 Tensor generate(const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan,
                 std::int64_t batch, const std::function<bool(const SamplerState&)>& on_step) {
     Tensor images = empty({list.size(), image[0], image[1], image[2]});
-    const bool all = generate(D, image, list, plan, batch, on_step, [&](std::int64_t first, const Tensor& x) {
+    const bool all = generate(ordinary(D, plan), image, list, plan, batch, on_step, [&](std::int64_t first, const Tensor& x) {
         std::copy_n(x.data<float>(), x.elements(), images.data<float>() + first * image.elements());
     });
     return all ? images : Tensor();

@@ -46,6 +46,13 @@ struct ImageList {
 // The denoiser of images of these classes, (N) i32; of an unconditional model, for which they are undefined.
 using ConditionalDenoiser = std::function<Denoiser(const Tensor& labels)>;
 
+// From noise to images of these classes, as samplers do it.
+using BatchSampler =
+    std::function<Tensor(const Tensor& labels, const Tensor& noise, std::span<const double> sigmas, const Sampling& run)>;
+
+// The plan's sampler with these denoisers.
+BatchSampler ordinary(const ConditionalDenoiser& D, const SamplingPlan& plan);
+
 // Where a batch is after one of its steps.
 struct SamplerState {
     std::int64_t first;    // the place of its first image in the list
@@ -57,11 +64,11 @@ struct SamplerState {
 // Images `batch` at a time; an image's bits depend on its own seed and label alone. image: the shape of one, (H, W, C).
 // on_step sees every batch at its start and after each of its steps; false stops. on_batch gets the finished images and the
 // place of the first. Returns whether all were drawn. Throws Error, naming step, σ and seed, as soon as an image is not finite.
-bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan,
+bool generate(const BatchSampler& sampler, const Shape& image, const ImageList& list, const SamplingPlan& plan,
               std::int64_t batch, const std::function<bool(const SamplerState&)>& on_step,
               const std::function<void(std::int64_t first, const Tensor& images)>& on_batch);
 
-// All of them at once, (N, H, W, C); undefined when on_step has stopped it.
+// All of them at once, by the plan's sampler, (N, H, W, C); undefined when on_step has stopped it.
 Tensor generate(
     const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan, std::int64_t batch,
     const std::function<bool(const SamplerState&)>& on_step = [](const SamplerState&) { return true; });

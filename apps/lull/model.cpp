@@ -50,9 +50,15 @@ ModelConfig model_config_from_json(const json& all) try {
 
 Denoiser Model::denoiser(const Tensor& labels) const { return lull::denoiser(network_of(unet, precision, labels), config.edm); }
 
-std::string model_hash(const Model& model) {
+PerImageDenoiser Model::per_image_denoiser(const Tensor& labels) const {
+    return lull::per_image_denoiser(network_of(unet, precision, labels), config.edm);
+}
+
+std::string model_hash(const Model& model) { return weights_hash(parameters_of(model.unet)); }
+
+std::string weights_hash(const std::vector<NamedTensor>& weights) {
     Sha256 sha;
-    for (const auto& [name, tensor] : parameters_of(model.unet)) {
+    for (const auto& [name, tensor] : weights) {
         const Tensor values = to_pytorch_layout(tensor).contiguous();
         std::ostringstream title;
         title << name << ' ' << values << '\n';    // the type and the shape

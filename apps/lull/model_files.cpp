@@ -33,6 +33,8 @@ ModelConfig own_config(const json& description, const ModelOptions& options) {
     refuse(options.sigma_data.has_value(), "--sigma-data");
     refuse(options.mean.has_value(), "--mean");
     refuse(options.time_input.has_value(), "--time-input");
+    check(!description.contains("noise_level"), "model",
+          "is a noise-level predictor, which draws nothing; lull sample MODEL --blind takes it");
     check(description.contains("model"), "model", "no \"model\" in the file's description");
     return model_config_from_json(description.at("model"));
 }

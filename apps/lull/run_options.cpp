@@ -106,7 +106,12 @@ void add_run_options(CLI::App& app, RunSettings& s, const std::string& count_hel
         ->group(group);
 }
 
-void add_run_actions(CLI::App& app, const RunSettings& settings, const RunActions& actions) {
+void check_length(const RunSettings& s) {
+    check_usage(s.minutes > 0 || s.stop_after <= s.steps, "--stop-after", "expected at most --steps ", s.steps, ", got ",
+                s.stop_after);
+}
+
+void add_run_actions(CLI::App& app, const RunActions& actions) {
     const auto resumed = std::make_shared<std::string>();
     app.add_option("--resume", *resumed, "go on with a run that was cut off, with its settings, from its last checkpoint")
         ->type_name("RUN")
@@ -117,15 +122,13 @@ void add_run_actions(CLI::App& app, const RunSettings& settings, const RunAction
     app.add_flag("--dry-run", *dry, "check everything and print the settings as resolved, as a file for --config; write nothing")
         ->configurable(false)
         ->group(kRunGroup);
-    app.final_callback([&app, &settings, actions, resumed, dry] {
+    app.final_callback([&app, actions, resumed, dry] {
         if (app.count("--resume") > 0) {
             check_resumable(app);
             actions.resume(*resumed);
             std::cout << *resumed << '\n';
             return;
         }
-        check_usage(settings.minutes > 0 || settings.stop_after <= settings.steps, "--stop-after", "expected at most --steps ",
-                    settings.steps, ", got ", settings.stop_after);
         std::cout << (*dry ? actions.plan() : actions.train() + '\n');
     });
 }

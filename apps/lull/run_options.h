@@ -32,6 +32,8 @@ struct RunActions {
 };
 
 // --resume and --dry-run, and that the command runs one of the three, and prints what comes out.
-void add_run_actions(CLI::App& app, const RunSettings& settings, const RunActions& actions);
+void add_run_actions(CLI::App& app, const RunActions& actions);
+// What is wrong with the settings of a new run, as UsageError.
+void check_length(const RunSettings& settings);
 
 }    // namespace lull

@@ -16,6 +16,7 @@ constexpr const char* kExamples =
     "  lull sample runs/fashion-mnist-s16-001    # 64 images: Heun, 18 steps, averaged weights\n"
     "  lull sample runs/ten --sampler ancestral --steps 50 --seeds 0-7,12    # nine images\n"
     "  lull sample runs/cosine --sampler ddim --steps 100 --eta 1    # fast.ai's lesson 22; eta 0: DDIM\n"
+    "  lull sample runs/cosine --blind runs/level --explain    # asks each image how noisy it is\n"
     "  lull sample runs/ten --S-churn 40 --S-min 0.05 --S-max 50 --S-noise 1.003 --steps 256\n"
     "  lull sample runs/ten --seeds 0-9999 --save images.safetensors    # raw images, (N, C, H, W)\n"
     "  lull sample runs/ten --seeds 0-7 --trajectory    # also how they come out of the noise";
@@ -104,6 +105,14 @@ void add_output_options(CLI::App& app, SampleText& text) {
                  "also draw a film-strip: under each of up to 11 noise levels, x of the first 8 images (its noise scaled down to "
                  "be seen) and D(x; sigma)")
         ->group(group);
+    app.add_flag(
+           "--explain", s.explain,
+           "also write what happened at each step: the table ...-explain.tsv, with the evaluations of the network, mean and "
+           "deviation of x and of D, the noise that a predictor sees in them and what it answered; and curves, ...-explain.png")
+        ->group(group);
+    app.add_option("--judge", s.judge, "the predictor that --explain asks about noise (default: that of --blind)")
+        ->type_name("PREDICTOR")
+        ->group(group);
     add_scale_option(app, s.scale, group);
 }
 
@@ -139,11 +148,17 @@ void add_sample_command(CLI::App& app) {
                          "f32, or bf16: the network's weights and values rounded to 8 significant bits; on a CPU it is not "
                          "faster, and serves to see what bf16 does to images");
     add_sampler_options(sample, *text);
+    add_blind_options(sample, text->settings.blind);
     add_output_options(sample, *text);
     add_machine_options(sample, text->settings.machine);
     sample.final_callback([text, &sample] {
         check_all_used(sample, text->sampler, text->is_cosine());
-        for (const auto& picture : sample_model(text->parsed())) std::cout << picture.string() << '\n';
+        const SampleSettings settings = text->parsed();
+        check_blind(sample, settings.blind, settings.plan);
+        check_usage(settings.explain || settings.judge.empty(), "--judge", "does nothing without --explain");
+        check_usage(!settings.trajectory || !settings.blind.adaptive, "--trajectory",
+                    "cannot be drawn of --blind-way adaptive, in which each image has noise levels of its own");
+        for (const auto& picture : sample_model(settings)) std::cout << picture.string() << '\n';
     });
 }
 

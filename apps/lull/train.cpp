@@ -69,10 +69,17 @@ void add_train_command(CLI::App& app) {
                          "optimizer stay f32, and so does the checkpoint. On a CPU it is not faster, and serves to see "
                          "what bf16 does to training");
     add_machine_options(train, settings->machine);
-    add_run_actions(train, *settings,
-                    {.train = [settings] { return train_model(*settings).string(); },
-                     .plan = [settings] { return plan_training(*settings); },
-                     .resume = [settings](const std::string& folder) { resume_training(folder, *settings); }});
+    add_run_actions(train, {.train =
+                                [settings] {
+                                    check_length(*settings);
+                                    return train_model(*settings).string();
+                                },
+                            .plan =
+                                [settings] {
+                                    check_length(*settings);
+                                    return plan_training(*settings);
+                                },
+                            .resume = [settings](const std::string& folder) { resume_training(folder, *settings); }});
 }
 
 }    // namespace lull

@@ -47,7 +47,7 @@ class DenoiserRun final : public TrainingRun {
         return {{"model", to_json(model_)}, {"data", data_description_}, {"training", to_json(settings_)}};
     }
     std::string preset() const override { return settings_.preset; }
-    LogNormal noise_level() const override { return settings_.noise_level; }
+    NoiseLevels noise_levels() const override { return settings_.noise_level; }
     std::string advice_before_first_step() const override {
         return "before the first step, only --sigma-data, --P-mean and --P-std can do this";
     }

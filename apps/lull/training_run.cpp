@@ -18,8 +18,8 @@ namespace lull {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-TrainingRun::TrainingRun(std::string command, const DataOptions& data)
-    : command_(std::move(command)), data_(load_data(data, &notes_)), statistics_(data_.statistics()) {}
+TrainingRun::TrainingRun(std::string command, const DataOptions& data, double low, double high)
+    : command_(std::move(command)), data_(load_data(data, &notes_).range(low, high)), statistics_(data_.statistics()) {}
 
 AdamW TrainingRun::make_optimizer() {
     const RunSettings& s = settings();
@@ -188,7 +188,7 @@ fs::path TrainingRun::start() {
         write_file(folder_ / "config.json", resolved.dump(2) + '\n');
         write_file(folder_ / "config.toml", config_file());
         AdamW optimizer = make_optimizer();
-        TrainingLog log(folder_, noise_level());
+        TrainingLog log(folder_, noise_levels());
         train(optimizer, log, 0);
     } catch (...) {
         if (made_ == 0) folder.remove();
@@ -217,7 +217,7 @@ void TrainingRun::resume(const fs::path& folder, const json& config) {
 
     check_not_interrupted();
     remove_leftovers(folder_);
-    TrainingLog log(folder_, noise_level(), step, position.at("sigma_loss"));
+    TrainingLog log(folder_, noise_levels(), step, position.at("sigma_loss"));
     if (picture_missing) draw(picture_path(step), step);
     check_not_interrupted();
     train(optimizer, log, step);

@@ -31,8 +31,8 @@ class TrainingRun {
     void resume(const std::filesystem::path& folder, const nlohmann::json& config);
 
   protected:
-    // Reads the data. command: "lull train", to which --resume RUN and --config FILE can be said.
-    TrainingRun(std::string command, const DataOptions& data);
+    // Reads the data, and scales it to [low, high]. command: "lull train", to which --resume RUN and --config FILE can be said.
+    TrainingRun(std::string command, const DataOptions& data, double low = -1, double high = 1);
 
     // What is learnt. Settings that depend on others are resolved by start, plan and resume.
     virtual RunSettings& settings() = 0;
@@ -44,7 +44,7 @@ class TrainingRun {
     // draws, and what may help when the very first loss is not finite.
     virtual nlohmann::json description() const = 0;
     virtual std::string preset() const = 0;
-    virtual LogNormal noise_level() const = 0;
+    virtual NoiseLevels noise_levels() const = 0;
     virtual std::string advice_before_first_step() const = 0;
 
     // What the averaged weights can do by now, into a PNG file; nothing when the user has stopped the run. And how long it takes.
