@@ -8,7 +8,7 @@
 //   blind denoiser   σ̂ is inside D alone, and the sampler goes on dividing by the schedule's σ: what is wrong stays wrong in
 //                    proportion.
 //
-// Both take any sampler. Where the predictor is exact, both are ordinary sampling.
+// Both take any sampler. Where the predictor is exact, both are ordinary sampling. docs/derivations/blind.md shows all this.
 #pragma once
 
 #include <functional>

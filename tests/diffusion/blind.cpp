@@ -125,6 +125,25 @@ TEST_CASE("the blind denoiser hides its own sigma: the sampler divides by the sc
     CHECK(test::absolute_error(got, sample_euler(mixture().denoiser(), x, std::vector<double>{sigma, sigma_next})) > 1e-4);
 }
 
+TEST_CASE("a wrong start is put right by the first resynchronised step, and is kept in proportion by the blind denoiser") {
+    // Data of a single image, black, so that σ̂ is the root mean square; the images have 1.5 times the noise that the schedule
+    // says.
+    const auto black = [](const Tensor& x, const Tensor&) { return zeros_like(x); };
+    const auto rms = [](const Tensor& x, const Tensor&) { return sqrt(mean(sq(x), {1, 2, 3})).values(); };
+    const Tensor n = start({0, 1, 2}, 1), x = 1.5 * 4 * n / sqrt(mean(sq(n), {1, 2, 3}));
+    for (const BlindWay way : kWays) {
+        std::vector<double> ratios;
+        const Sampling run{.on_step = [&](int, double sigma, const Tensor& at) {
+            for (const double level : rms(at, {})) ratios.push_back(level / sigma);
+            return true;
+        }};
+        sample_blind({.sampler = Sampler::euler}, black, estimator(rms, {}), {.way = way}, x, std::vector<double>{4, 2, 1, 0.3},
+                     run);
+        REQUIRE(ratios.size() == 9);
+        for (const double ratio : ratios) CHECK(ratio == doctest::Approx(way == BlindWay::denoiser ? 1.5 : 1).epsilon(1e-12));
+    }
+}
+
 TEST_CASE("blind sampling costs what ordinary sampling costs, and one evaluation to finish") {
     const Seeds seeds{0, 1};
     for (const SamplerChoice& choice : kChoices) {
