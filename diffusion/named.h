@@ -14,7 +14,7 @@ namespace lull {
 template <class Variant>
 struct Named;
 
-// Named<Preconditioner>::parse("objective", "eps"). The alternatives have a static constexpr `name` and can be made of
+// parse("objective", "eps") of Named<Preconditioner>. The alternatives have a static constexpr `name` and can be made of
 // nothing.
 template <class... T>
 struct Named<std::variant<T...>> {
