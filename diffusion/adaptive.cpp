@@ -12,6 +12,7 @@ namespace {
 
 // One image on its way.
 struct Walker {
+    std::int64_t image;                                            // its number in the batch
     Tensor x;                                                      // (1, …)
     double sigma;                                                  // what the last step was to reach
     double sigma_hat = std::numeric_limits<double>::infinity();    // the lowest that was seen
@@ -52,13 +53,16 @@ Tensor column(const std::vector<double>& values, const Tensor& x) {
 }
 
 // One evaluation and step of all that are still on their way.
-void step(const PerImageDenoiser& D, const NoiseEstimator& estimate, const std::vector<Walker*>& walkers,
-          const AdaptiveOptions& o) {
+void step(const SomeDenoiser& D, const NoiseEstimator& estimate, const std::vector<Walker*>& walkers, const AdaptiveOptions& o) {
     const Tensor x = together(walkers);
     std::vector<double> sigma, sigma_next;
-    for (const Walker* walker : walkers) sigma.push_back(walker->sigma);
+    std::vector<std::int64_t> images;
+    for (const Walker* walker : walkers) {
+        sigma.push_back(walker->sigma);
+        images.push_back(walker->image);
+    }
     const auto [X, sigma_hat] = estimate(x, column(sigma, x));
-    const Tensor slope = (X - D(X, sigma_hat)) / sigma_hat;
+    const Tensor slope = (X - D(X, sigma_hat, images)) / sigma_hat;
     const std::vector<double> levels = sigma_hat.values();
     for (std::size_t i = 0; i < walkers.size(); ++i) sigma_next.push_back(decide(*walkers[i], levels[i], o));
     const Tensor next = X + (column(sigma_next, x) - sigma_hat) * slope;
@@ -73,6 +77,12 @@ void step(const PerImageDenoiser& D, const NoiseEstimator& estimate, const std::
 
 AdaptiveImages sample_adaptive(const PerImageDenoiser& D, const NoiseEstimator& estimate, const Tensor& x,
                                const AdaptiveOptions& options, const Sampling& run) {
+    const auto some = [&](const Tensor& part, const Tensor& sigma, std::span<const std::int64_t>) { return D(part, sigma); };
+    return sample_adaptive(SomeDenoiser(some), estimate, x, options, run);
+}
+
+AdaptiveImages sample_adaptive(const SomeDenoiser& D, const NoiseEstimator& estimate, const Tensor& x,
+                               const AdaptiveOptions& options, const Sampling& run) {
     const auto& [steps, sigma_min, sigma_max, rho, patience, most] = options;
     check(steps >= 1 && patience >= 1 && most >= 0, "sample_adaptive", "expected steps and patience ≥ 1 and most ≥ 0, got ",
           steps, ", ", patience, " and ", most);
@@ -80,7 +90,7 @@ AdaptiveImages sample_adaptive(const PerImageDenoiser& D, const NoiseEstimator& 
     check(0 < sigma_min && sigma_min < sigma_max && rho > 0, "sample_adaptive",
           "expected 0 < sigma_min < sigma_max and rho > 0, got ", sigma_min, ", ", sigma_max, " and ", rho);
     std::vector<Walker> walkers;
-    for (std::int64_t n = 0; n < x.size(0); ++n) walkers.push_back({.x = x.slice(0, n, n + 1), .sigma = sigma_max});
+    for (std::int64_t n = 0; n < x.size(0); ++n) walkers.push_back({.image = n, .x = x.slice(0, n, n + 1), .sigma = sigma_max});
     std::vector<Walker*> all, active;
     for (Walker& walker : walkers) all.push_back(&walker);
     active = all;

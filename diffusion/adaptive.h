@@ -2,6 +2,9 @@
 // finished.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <span>
 #include <vector>
 
 #include "diffusion/noise_estimate.h"
@@ -25,10 +28,15 @@ struct AdaptiveImages {
     std::vector<int> evaluations;    // of D, for each image
 };
 
+// D of some images of the batch, with each one's own σ: images[i] is x's image i. For a model that is told a label of each.
+using SomeDenoiser = std::function<Tensor(const Tensor& x, const Tensor& sigma, std::span<const std::int64_t> images)>;
+
 // Euler's method, each image at its own σ̂ and for as many steps as it takes: σ'^{1/ρ} = σ̂^{1/ρ} - (σ_max^{1/ρ} - σ_min^{1/ρ}) /
 // (steps - 1), at least σ_min. x: noise of level sigma_max, (N, …). The estimate is asked about x at the σ that its last step was
 // to reach. An image depends on no other as long as its estimate does not. run.on_step gets the number of the round, the largest
 // σ that one was to reach, and all images. With an exact predictor this is sample_euler on karras_sigmas.
+AdaptiveImages sample_adaptive(const SomeDenoiser& D, const NoiseEstimator& estimate, const Tensor& x,
+                               const AdaptiveOptions& options = {}, const Sampling& run = {});
 AdaptiveImages sample_adaptive(const PerImageDenoiser& D, const NoiseEstimator& estimate, const Tensor& x,
                                const AdaptiveOptions& options = {}, const Sampling& run = {});
 

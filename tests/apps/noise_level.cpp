@@ -193,6 +193,17 @@ TEST_CASE("blind sampling draws other images than ordinary sampling, each a func
     CHECK_FALSE(same_bits(shop.images("run", median), shop.images("run", median + Words{"--batch", "3"})));
 }
 
+TEST_CASE("blind samplers tell a conditional model the classes of the images that they ask about") {
+    const Trained& shop = trained();
+    REQUIRE(shop.Workshop::train("classes", {"--steps", "3", "--sample-count", "0", "--conditional"}).status == 0);
+    for (const char* way : {"resynchronised", "denoiser", "adaptive"}) {
+        const Words blind{"--sampler", "euler", "--blind", shop.path("ln"), "--blind-way", way};
+        const Tensor images = shop.images("classes", blind);    // of classes 0 to 7
+        CHECK(same_bits(shop.images("classes", blind + Words{"--labels", "0,1,2,3,4,5,6,7", "--batch", "5"}), images));
+        CHECK_FALSE(same_bits(shop.images("classes", blind + Words{"--labels", "3"}), images));
+    }
+}
+
 TEST_CASE("explain writes a table and curves, and the picture says how it was drawn") {
     const Trained& shop = trained();
     const Result result = run({"sample", shop.path("run"), "--blind", shop.path("level"), "--steps", "4", "--seeds", "0-4",
