@@ -107,7 +107,7 @@ void bench_training(const Settings& settings) {
         for (std::uint64_t& position : positions) position += positions.size();
         parameters.begin_step();
         const NoisyImages noisy = add_noise(images, LogNormal{}, /*seed=*/0, positions);
-        edm_loss(network_of(unet, settings.precision), kBenchmarkEdm, images, noisy).loss.backward();
+        denoising_loss(network_of(unet, settings.precision), kBenchmarkEdm, images, noisy).loss.backward();
         parameters.finish_step();
         optimizer.step(parameters, {.learning_rate = 1e-3, .beta1 = {}}, /*ema_decay=*/0.999);
     });

@@ -51,9 +51,10 @@ void Replay::run() const {
     std::vector<double> losses;
     for (std::int64_t step = 0; step < images.size(0); ++step) {
         const Tensor y = from_pytorch_layout(at(images, step)), sigma = at(sigmas, step).reshape({-1, 1, 1, 1});
-        const NoisyImages noisy{y + sigma * from_pytorch_layout(at(noise, step)), sigma};
+        const Tensor n = from_pytorch_layout(at(noise, step));
+        const NoisyImages noisy{y + sigma * n, sigma, n};
         parameters.begin_step();
-        const Tensor loss = edm_loss(network_of(unet, precision), kBenchmarkEdm, y, noisy).loss;
+        const Tensor loss = denoising_loss(network_of(unet, precision), kBenchmarkEdm, y, noisy).loss;
         loss.backward();
         parameters.finish_step();
         losses.push_back(loss.item());

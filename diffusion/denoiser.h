@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "diffusion/preconditioner.h"
 #include "engine/autograd.h"
 #include "engine/ops/elementwise/elementwise.h"
 #include "engine/tensor.h"
@@ -16,6 +17,9 @@ namespace lull {
 // all images, in units of the data's range. Returns a tensor of x's shape and type; image i depends on x's image i alone.
 // The score is (D - x) / σ². A denoiser that knows better than σ (from a noise-level predictor) uses its own σ inside.
 using Denoiser = std::function<Tensor(const Tensor& x, double sigma)>;
+
+// D with each image's own σ: (N, 1, …, 1), otherwise as above.
+using PerImageDenoiser = std::function<Tensor(const Tensor& x, const Tensor& sigma)>;
 
 // F(x; c_noise): a network of one input in units of variance, and one number per image. x: (N, H, W, C), c_noise: (N).
 // Returns x's shape. A module is passed as std::ref(unet), or through network_of, which binds class labels and chooses the
@@ -36,16 +40,16 @@ Network network_of(const M& module, DType precision = DType::f32, const Tensor& 
     };
 }
 
-// The preconditioned network with the mean taken out: F(c_in (x - mean); c_noise). sigma: double or Tensor (N, 1, …, 1).
-// Throws Error when the network changes the shape, which broadcasting would hide.
-template <class Preconditioner, class S>
-Tensor network_output(const Network& network, const Preconditioner& p, const Tensor& x, const S& sigma) {
-    const S c_noise = p.c_noise(sigma);
+// The preconditioned network with the mean taken out: F(c_in (x - mean); c_noise). p: one of preconditioner.h, or a value like
+// them. sigma: double or Tensor (N, 1, …, 1). Throws Error when the network changes the shape, which broadcasting would hide.
+template <class P, class S>
+Tensor network_output(const Network& network, const P& p, const Tensor& x, const S& sigma) {
+    const S time = c_noise(p.time_input, sigma);
     Tensor per_image;    // (N)
     if constexpr (std::is_same_v<S, Tensor>)
-        per_image = c_noise.reshape({x.size(0)});
+        per_image = time.reshape({x.size(0)});
     else
-        per_image = full({x.size(0)}, c_noise, x.dtype());
+        per_image = full({x.size(0)}, time, x.dtype());
 
     Tensor output = network(p.c_in(sigma) * (x - p.mean), per_image);
     check(output.shape() == x.shape(), "denoiser", "expected a network output of shape ", x.shape(), ", got ", output);
@@ -53,15 +57,28 @@ Tensor network_output(const Network& network, const Preconditioner& p, const Ten
 }
 
 // D(x; σ) = mean + c_skip (x - mean) + c_out F(c_in (x - mean); c_noise). Differentiable.
-template <class Preconditioner, class S>
-Tensor denoise(const Network& network, const Preconditioner& p, const Tensor& x, const S& sigma) {
+template <class P, class S>
+Tensor denoise(const Network& network, const P& p, const Tensor& x, const S& sigma) {
     return p.mean + p.c_skip(sigma) * (x - p.mean) + p.c_out(sigma) * network_output(network, p, x, sigma);
+}
+template <class S>
+Tensor denoise(const Network& network, const Preconditioner& p, const Tensor& x, const S& sigma) {
+    return std::visit([&](const auto& row) { return denoise(network, row, x, sigma); }, p);
 }
 
 // A network behind a preconditioner, for sampling: nothing is recorded for gradients.
-template <class Preconditioner>
-Denoiser denoiser(Network network, const Preconditioner& p) {
+template <class P>
+Denoiser denoiser(Network network, const P& p) {
     return [network = std::move(network), p](const Tensor& x, double sigma) {
+        const NoGrad no_grad;
+        return denoise(network, p, x, sigma);
+    };
+}
+
+// The same for levels that differ from image to image.
+template <class P>
+PerImageDenoiser per_image_denoiser(Network network, const P& p) {
+    return [network = std::move(network), p](const Tensor& x, const Tensor& sigma) {
         const NoGrad no_grad;
         return denoise(network, p, x, sigma);
     };

@@ -51,16 +51,22 @@ GaussianMixture::GaussianMixture(std::vector<Component> components) : components
 }
 
 Tensor GaussianMixture::denoise(const Tensor& x, double sigma) const {
+    return denoise(x, full({x.rank() > 0 ? x.size(0) : 0}, sigma, DType::f64));
+}
+
+Tensor GaussianMixture::denoise(const Tensor& x, const Tensor& sigma) const {
     const auto d = static_cast<std::size_t>(dimensions());
     check(x.rank() >= 2 && x.elements() == x.size(0) * dimensions(), "gaussian_mixture", "expected points of ", d,
           " elements, (N, …), got ", x);
-    check(sigma > 0, "gaussian_mixture", "expected sigma > 0, got ", sigma);
+    const std::vector<double> sigmas = sigma.values();
+    check(std::ssize(sigmas) == x.size(0), "gaussian_mixture", "expected a sigma per image, got ", sigma, " for ", x);
+    for (const double s : sigmas) check(s > 0, "gaussian_mixture", "expected sigma > 0, got ", s);
     Tensor y = empty_like(x);
     with_compute_dtype("gaussian_mixture", x.dtype(), [&]<class T>(T) {
         const Tensor in = x.contiguous();
         std::vector<double> share(components_.size());
-        for (std::size_t n = 0; n < static_cast<std::size_t>(x.size(0)); ++n) {
-            denoise_point<T>(components_, sigma, {in.data<T>() + n * d, d}, {y.data<T>() + n * d, d}, share);
+        for (std::size_t n = 0; n < sigmas.size(); ++n) {
+            denoise_point<T>(components_, sigmas[n], {in.data<T>() + n * d, d}, {y.data<T>() + n * d, d}, share);
         }
     });
     return y;
@@ -68,6 +74,10 @@ Tensor GaussianMixture::denoise(const Tensor& x, double sigma) const {
 
 Denoiser GaussianMixture::denoiser() const {
     return [mixture = *this](const Tensor& x, double sigma) { return mixture.denoise(x, sigma); };
+}
+
+PerImageDenoiser GaussianMixture::per_image_denoiser() const {
+    return [mixture = *this](const Tensor& x, const Tensor& sigma) { return mixture.denoise(x, sigma); };
 }
 
 Tensor GaussianMixture::draw(std::span<const std::uint64_t> seeds, DType dtype) const {

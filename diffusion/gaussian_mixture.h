@@ -27,6 +27,9 @@ class GaussianMixture {
     // computed in f64.
     Tensor denoise(const Tensor& x, double sigma) const;
     Denoiser denoiser() const;
+    // The same with each image's own σ, N elements.
+    Tensor denoise(const Tensor& x, const Tensor& sigma) const;
+    PerImageDenoiser per_image_denoiser() const;
 
     // One point per seed, (N, d).
     Tensor draw(std::span<const std::uint64_t> seeds, DType dtype = DType::f32) const;

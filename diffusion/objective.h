@@ -14,24 +14,26 @@ namespace lull {
 struct NoisyImages {
     Tensor x;        // (N, H, W, C)
     Tensor sigma;    // (N, 1, 1, 1)
+    Tensor n;        // (N, H, W, C)
 };
 
 // Noise for clean images y (N, H, W, C). positions: the images' places in the training stream, N of them; σ and n are
 // functions of (seed, position), so how the stream is cut into batches never matters.
-NoisyImages add_noise(const Tensor& y, const LogNormal& noise_level, std::uint64_t seed,
+NoisyImages add_noise(const Tensor& y, const NoiseLevels& noise_levels, std::uint64_t seed,
                       std::span<const std::uint64_t> positions);
 
-struct EdmLoss {
+struct DenoisingLoss {
     Tensor loss;         // the mean over images: a scalar, differentiable
     Tensor per_image;    // (N, 1, 1, 1), for plots of loss against σ; not differentiable
 };
 
-// EDM's loss of y's noisy version. Because λ c_out² = 1, λ(σ) ‖D - y‖² equals ‖F - (y - c_skip x) / c_out‖², F the network's
-// output: a plain mean squared error between two things of unit variance, with no large weight times small difference.
-// Both are means over an image's elements. Throws Error when shapes do not agree.
-EdmLoss edm_loss(const Network& network, const EdmPreconditioner& edm, const Tensor& y, const NoisyImages& noisy);
+// The loss of y's noisy version. Because λ c_out² = 1, λ(σ) ‖D - y‖² equals ‖F - (y - c_skip x) / c_out‖², F the network's
+// output: a plain mean squared error, with no large weight times small difference. For EDM it is one between two things of
+// unit variance, for ε-prediction ‖ε̂ - ε‖². Both are means over an image's elements. Throws Error when shapes do not agree.
+DenoisingLoss denoising_loss(const Network& network, const Preconditioner& p, const Tensor& y, const NoisyImages& noisy);
 
-// What F should answer: (y - mean - c_skip (x - mean)) / c_out.
-Tensor network_target(const EdmPreconditioner& edm, const Tensor& y, const NoisyImages& noisy);
+// What F should answer, (y - mean - c_skip (x - mean)) / c_out, written with n, of which x has lost digits where σ is small:
+// ((1 - c_skip) (y - mean) - c_skip σ n) / c_out.
+Tensor network_target(const Preconditioner& p, const Tensor& y, const NoisyImages& noisy);
 
 }    // namespace lull

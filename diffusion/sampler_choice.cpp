@@ -8,7 +8,7 @@
 namespace lull {
 namespace {
 
-constexpr std::array<std::string_view, 4> kNames{"euler", "ancestral", "heun", "lms"};
+constexpr std::array<std::string_view, 5> kNames{"euler", "ancestral", "heun", "lms", "ddim"};
 
 }    // namespace
 
@@ -32,6 +32,8 @@ Tensor sample(const SamplerChoice& choice, const Denoiser& D, Tensor x, std::spa
             return sample_heun(D, std::move(x), sigmas, choice.heun, run);
         case Sampler::lms:
             return sample_lms(D, std::move(x), sigmas, choice.lms, run);
+        case Sampler::ddim:
+            return sample_ddim(D, std::move(x), sigmas, choice.ddim, run);
     }
     fail("sampler", "unknown sampler ", static_cast<int>(choice.sampler));
 }

@@ -9,7 +9,15 @@
 namespace lull {
 namespace {
 
-// The number of steps in a list of noise levels, after a look at the list.
+// dx/dσ of the probability-flow ODE, (N, …).
+Tensor slope(const Denoiser& D, const Tensor& x, double sigma) {
+    const Tensor denoised = D(x, sigma);
+    check(denoised.shape() == x.shape(), "sampler", "expected a denoiser that returns ", x, ", got ", denoised);
+    return (x - denoised) / sigma;
+}
+
+}    // namespace
+
 int count_steps(std::string_view where, std::span<const double> sigmas) {
     check(sigmas.size() >= 2, where, "expected at least two noise levels, got ", sigmas.size());
     check(std::isfinite(sigmas.front()) && sigmas.back() >= 0, where, "expected finite noise levels that end at 0 or above, got ",
@@ -19,15 +27,6 @@ int count_steps(std::string_view where, std::span<const double> sigmas) {
     }
     return static_cast<int>(sigmas.size()) - 1;
 }
-
-// dx/dσ of the probability-flow ODE, (N, …).
-Tensor slope(const Denoiser& D, const Tensor& x, double sigma) {
-    const Tensor denoised = D(x, sigma);
-    check(denoised.shape() == x.shape(), "sampler", "expected a denoiser that returns ", x, ", got ", denoised);
-    return (x - denoised) / sigma;
-}
-
-}    // namespace
 
 Tensor Sampling::noise(const Tensor& x, int step) const {
     if (step_noise) return step_noise(x, step);
@@ -54,6 +53,7 @@ Tensor sample_euler(const Denoiser& D, Tensor x, std::span<const double> sigmas,
     const int steps = count_steps("sample_euler", sigmas);
     for (int i = 0; i < steps; ++i) {
         const double sigma = sigmas[i], sigma_next = sigmas[i + 1];
+        x = run.resynchronised(x, sigma);
         x = x + (sigma_next - sigma) * slope(D, x, sigma);
         if (!run.step_done(i, sigma_next, x)) break;
     }
@@ -64,13 +64,17 @@ Tensor sample_ancestral(const Denoiser& D, Tensor x, std::span<const double> sig
                         const Sampling& run) {
     const int steps = count_steps("sample_ancestral", sigmas);
     check(options.eta >= 0, "sample_ancestral", "expected eta ≥ 0, got ", options.eta);
+    check(options.stop_noise >= 0, "sample_ancestral", "expected stop_noise ≥ 0, got ", options.stop_noise);
     for (int i = 0; i < steps; ++i) {
         const double sigma = sigmas[i], sigma_next = sigmas[i + 1];
         // η = 1: the variance of x at σ', given x at σ and y.
         const double posterior = std::sqrt(sq(sigma_next) * (sq(sigma) - sq(sigma_next)) / sq(sigma));
-        const double sigma_up = std::min(sigma_next, options.eta * posterior);
+        double sigma_up = std::min(sigma_next, options.eta * posterior);
+        const bool stops = sq(sigma_next) - sq(sigma_up) <= options.stop_noise * (1 + sq(sigma_next));
+        if (options.stop_noise > 0 && stops) sigma_up = 0;
         const double sigma_down = std::sqrt(sq(sigma_next) - sq(sigma_up));
 
+        x = run.resynchronised(x, sigma);
         x = x + (sigma_down - sigma) * slope(D, x, sigma);
         if (sigma_up > 0) x = x + sigma_up * run.noise(x, i);
         if (!run.step_done(i, sigma_next, x)) break;
@@ -85,6 +89,7 @@ Tensor sample_heun(const Denoiser& D, Tensor x, std::span<const double> sigmas, 
         const double sigma = sigmas[i], sigma_next = sigmas[i + 1];
         const double sigma_hat = sigma * (1 + options.churn(sigma, steps));    // may exceed σ_max
         if (sigma_hat > sigma) x = x + options.s_noise * std::sqrt(sq(sigma_hat) - sq(sigma)) * run.noise(x, i);
+        x = run.resynchronised(x, sigma_hat);
 
         const Tensor slope_hat = slope(D, x, sigma_hat);
         Tensor next = x + (sigma_next - sigma_hat) * slope_hat;    // Euler
@@ -119,6 +124,7 @@ Tensor sample_lms(const Denoiser& D, Tensor x, std::span<const double> sigmas, c
     std::vector<Slope> slopes = options.history;    // the latest last
     for (int i = 0; i < steps; ++i) {
         const double sigma = sigmas[i], sigma_next = sigmas[i + 1];
+        x = run.resynchronised(x, sigma);
         slopes.push_back({sigma, slope(D, x, sigma)});
         if (std::ssize(slopes) > options.order) slopes.erase(slopes.begin(), slopes.end() - options.order);
 

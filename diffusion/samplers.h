@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "diffusion/denoiser.h"
@@ -26,19 +27,26 @@ struct Sampling {
     std::function<bool(int step, double sigma, const Tensor& x)> on_step{};
     // Noise from elsewhere, instead of the seeds': (N, …) like x.
     std::function<Tensor(const Tensor& x, int step)> step_noise{};
+    // Asked before a step's first evaluation of D: x as it should be at that σ, for a sampler that is blind (blind.h).
+    std::function<Tensor(const Tensor& x, double sigma)> resynchronise{};
 
     Tensor noise(const Tensor& x, int step) const;    // N(0, I), like x
+    Tensor resynchronised(const Tensor& x, double sigma) const { return resynchronise ? resynchronise(x, sigma) : x; }
     bool step_done(int step, double sigma, const Tensor& x) const { return !on_step || on_step(step, sigma, x); }
 };
+
+// The number of steps in a list of noise levels, after a look at the list. Throws Error, "[where] …", when it is no such list.
+int count_steps(std::string_view where, std::span<const double> sigmas);
 
 // x at the first σ: σ_max n, (N, …image) for N seeds. image: the shape of one, (H, W, C).
 Tensor start_noise(std::span<const std::uint64_t> seeds, const Shape& image, double sigma_max, DType dtype = DType::f32);
 
-// Euler's method: first order. DDIM in another notation.
+// Euler's method: first order. DDIM (ddim.h) in another notation.
 Tensor sample_euler(const Denoiser& D, Tensor x, std::span<const double> sigmas, const Sampling& run = {});
 
 struct AncestralOptions {
-    double eta = 1;    // η: 0 is Euler, 1 is DDPM's posterior; ≥ 0
+    double eta = 1;           // η: 0 is Euler, 1 is DDPM's posterior; ≥ 0
+    double stop_noise = 0;    // σ_up = 0 where σ_down² ≤ stop_noise (1 + σ'²): the last steps add no noise. DDIM's rule has 0.01
 };
 
 // Ancestral Euler: each step goes down further than asked, to σ_down, and adds noise of σ_up: σ_down² + σ_up² = σ'².

@@ -1,16 +1,58 @@
 #include "diffusion/sigmas.h"
 
-#include <cmath>
-
-#include "engine/random.h"
-
 namespace lull {
 
-Tensor LogNormal::draw(std::uint64_t seed, std::span<const std::uint64_t> positions, DType dtype) const {
+double LogNormal::density(double log_sigma) const {
+    return std::exp(-sq((log_sigma - mean) / std) / 2) / (std * std::sqrt(2 * std::numbers::pi));
+}
+
+template <class Schedule>
+double UniformTime<Schedule>::density(double log_sigma) const {
+    const auto t = [&](double log_s) { return std::clamp(schedule.t(std::exp(log_s)), least, most); };
+    constexpr double h = 1e-3;
+    return (t(log_sigma + h) - t(log_sigma - h)) / (2 * h);    // dt / d ln σ
+}
+
+template <class Schedule>
+LogNormal UniformTime<Schedule>::log_normal() const {
+    constexpr int kTimes = 10'000;    // the middles of as many parts of [0, 1]
+    double mean = 0, square = 0;
+    for (int i = 0; i < kTimes; ++i) {
+        const double log_sigma = std::log(schedule.sigma(std::clamp((i + 0.5) / kTimes, least, most)));
+        mean += log_sigma / kTimes;
+        square += sq(log_sigma) / kTimes;
+    }
+    return {.mean = mean, .std = std::sqrt(square - sq(mean))};
+}
+
+template struct UniformTime<CosineSchedule>;
+template struct UniformTime<LinearSchedule>;
+template struct UniformTime<VpSchedule>;
+
+double LogUniform::density(double log_sigma) const {
+    const double low = std::log(least), high = std::log(most);
+    return log_sigma >= low && log_sigma <= high ? 1 / (high - low) : 0;
+}
+
+LogNormal LogUniform::log_normal() const {
+    const double low = std::log(least), high = std::log(most);
+    return {.mean = (low + high) / 2, .std = (high - low) / std::sqrt(12.0)};
+}
+
+double density(const NoiseLevels& noise_levels, double log_sigma) {
+    return std::visit([&](const auto& levels) { return levels.density(log_sigma); }, noise_levels);
+}
+
+LogNormal log_normal(const NoiseLevels& noise_levels) {
+    return std::visit([](const auto& levels) { return levels.log_normal(); }, noise_levels);
+}
+
+Tensor draw_sigmas(const NoiseLevels& noise_levels, std::uint64_t seed, std::span<const std::uint64_t> positions, DType dtype) {
     std::vector<double> sigmas;
     sigmas.reserve(positions.size());
     for (const std::uint64_t position : positions) {
-        sigmas.push_back(std::exp(mean + std * RandomStream{seed, Purpose::noise_level, position}.normal()));
+        const RandomStream stream{seed, Purpose::noise_level, position};
+        sigmas.push_back(std::visit([&](const auto& levels) { return levels.sigma(stream); }, noise_levels));
     }
     return from_values(sigmas, {static_cast<std::int64_t>(sigmas.size()), 1, 1, 1}, dtype);
 }
@@ -32,6 +74,13 @@ std::vector<double> karras_sigmas(int steps, double sigma_min, double sigma_max,
             sigmas.push_back(std::pow(first + i / (steps - 1.0) * (last - first), rho));
     }
     sigmas.push_back(0);
+    return sigmas;
+}
+
+std::vector<double> cosine_sigmas(int n) {
+    check(n >= 2, "cosine_sigmas", "expected at least 2 noise levels, got ", n);
+    std::vector<double> sigmas;
+    for (int i = n - 1; i >= 0; --i) sigmas.push_back(CosineSchedule{}.sigma(static_cast<double>(i) / n));
     return sigmas;
 }
 

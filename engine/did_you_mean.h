@@ -7,7 +7,7 @@
 
 namespace lull {
 
-// The end of an error's line: "; did you mean 'heun'? (euler, ancestral, heun, lms)", or only the list when nothing in it
+// The end of an error's line: "; did you mean 'heun'? (euler, ancestral, heun, lms, ddim)", or only the list when nothing in it
 // is near: at least half of the letters must be right to call it a slip.
 std::string did_you_mean(std::string_view given, std::span<const std::string_view> known);
 

@@ -172,6 +172,7 @@ int run_command(int argc, const char* const* argv) {
     add_export_command(app);
     add_inspect_command(app);
     add_data_command(app);
+    add_noise_level_command(app);
     add_manual_commands(app);
     check_flags(app);
     ConfigFile config;

@@ -20,6 +20,7 @@ void add_denoise_command(CLI::App& app);
 void add_export_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 void add_data_command(CLI::App& app);
+void add_noise_level_command(CLI::App& app);
 void add_manual_commands(CLI::App& app);    // help, completion, man; after the others
 
 // Commands that are added from now on show their --help as help_text.cpp has it.

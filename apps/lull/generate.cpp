@@ -29,7 +29,21 @@ Tensor label_tensor(std::span<const std::int32_t> labels, std::int64_t first, st
     return part;
 }
 
-bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan,
+std::vector<double> SamplingPlan::sigmas() const {
+    return grid == Grid::cosine ? cosine_sigmas(steps) : karras_sigmas(steps, sigma_min, sigma_max, rho);
+}
+
+double SamplingPlan::start_level() const {
+    const double first = sigmas().front();
+    return choice.sampler == Sampler::ddim ? std::sqrt(1 + sq(first)) : first;
+}
+
+BatchSampler ordinary(const ConditionalDenoiser& D, const SamplingPlan& plan) {
+    return [D, choice = plan.choice](const Tensor& labels, const Tensor& noise, std::span<const double> sigmas,
+                                     const Sampling& run) { return sample(choice, D(labels), noise, sigmas, run); };
+}
+
+bool generate(const BatchSampler& sampler, const Shape& image, const ImageList& list, const SamplingPlan& plan,
               std::int64_t batch, const std::function<bool(const SamplerState&)>& on_step,
               const std::function<void(std::int64_t first, const Tensor& images)>& on_batch) {
     check(image.rank() == 3 && batch > 0 && list.size() > 0, "generate", "expected an image (H, W, C), seeds and a batch > 0");
@@ -41,14 +55,14 @@ bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList&
         run.seeds.assign(list.seeds.begin() + first, list.seeds.begin() + first + count);
         run.on_step = [&](int step, double sigma, const Tensor& x) {
             if (const auto bad = first_not_finite(x))
-                fail("sample", "step ", step + 1, " of ", plan.steps, ", σ ", sigma, ": the image of seed ",
+                fail("sample", "step ", step + 1, " of ", sigmas.size() - 1, ", σ ", sigma, ": the image of seed ",
                      run.seeds[static_cast<std::size_t>(*bad)], " is not finite");
             stopped = !on_step({first, step, sigma, x});
             return !stopped;
         };
-        const Tensor noise = start_noise(run.seeds, image, plan.sigma_max);
-        if (!on_step({first, -1, plan.sigma_max, noise})) return false;
-        const Tensor x = sample(plan.choice, D(label_tensor(list.labels, first, count)), noise, sigmas, run);
+        const Tensor noise = start_noise(run.seeds, image, plan.start_level());
+        if (!on_step({first, -1, sigmas.front(), noise})) return false;
+        const Tensor x = sampler(label_tensor(list.labels, first, count), noise, sigmas, run);
         if (stopped) return false;
         on_batch(first, x.contiguous());
     }
@@ -58,7 +72,7 @@ bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList&
 Tensor generate(const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan,
                 std::int64_t batch, const std::function<bool(const SamplerState&)>& on_step) {
     Tensor images = empty({list.size(), image[0], image[1], image[2]});
-    const bool all = generate(D, image, list, plan, batch, on_step, [&](std::int64_t first, const Tensor& x) {
+    const bool all = generate(ordinary(D, plan), image, list, plan, batch, on_step, [&](std::int64_t first, const Tensor& x) {
         std::copy_n(x.data<float>(), x.elements(), images.data<float>() + first * image.elements());
     });
     return all ? images : Tensor();
@@ -77,11 +91,15 @@ std::map<std::string, std::string> describe(const SamplingPlan& plan, const Imag
     std::ostringstream sampler, sigmas;
     sampler << name_of(plan.choice.sampler);
     if (plan.choice.sampler == Sampler::ancestral) sampler << ", eta " << plan.choice.ancestral.eta;
+    if (plan.choice.sampler == Sampler::ddim) sampler << ", eta " << plan.choice.ddim.eta << ", clip " << plan.choice.ddim.clip;
     if (plan.choice.sampler == Sampler::lms) sampler << ", order " << plan.choice.lms.order;
     if (const HeunOptions& heun = plan.choice.heun; plan.choice.sampler == Sampler::heun && heun.s_churn > 0)
         sampler << ", S_churn " << heun.s_churn << ", S_min " << heun.s_tmin << ", S_max " << heun.s_tmax << ", S_noise "
                 << heun.s_noise;
-    sigmas << plan.sigma_max << " to " << plan.sigma_min << ", rho " << plan.rho;
+    if (plan.grid == Grid::cosine)
+        sigmas << "cosine, " << plan.sigmas().front() << " to 0";
+    else
+        sigmas << plan.sigma_max << " to " << plan.sigma_min << ", rho " << plan.rho;
     std::map<std::string, std::string> text{{"Software", "lull " LULL_VERSION},
                                             {"Sampler", sampler.str()},
                                             {"Steps", std::to_string(plan.steps)},

@@ -17,13 +17,19 @@
 
 namespace lull {
 
+// Which noise levels a sampler visits: karras_sigmas, or the lesson's cosine_sigmas.
+enum class Grid { karras, cosine };
+
 // How a picture is made, besides its seed.
 struct SamplingPlan {
     SamplerChoice choice;
-    int steps = 18;
-    double sigma_min = 0.002, sigma_max = 80, rho = 7;    // EDM's grid, in units of the data's range
+    Grid grid = Grid::karras;
+    int steps = 18;                                       // of the cosine grid: noise levels, 0 among them
+    double sigma_min = 0.002, sigma_max = 80, rho = 7;    // of the Karras grid, in units of the data's range
 
-    std::vector<double> sigmas() const { return karras_sigmas(steps, sigma_min, sigma_max, rho); }
+    std::vector<double> sigmas() const;    // descending to 0
+    // The level of the noise that images start from: the first σ; for ddim √(1+σ²), so that its x_t is N(0, I).
+    double start_level() const;
 };
 
 // labels[first], … as networks take them: (count) i32; undefined when there are none.
@@ -40,6 +46,13 @@ struct ImageList {
 // The denoiser of images of these classes, (N) i32; of an unconditional model, for which they are undefined.
 using ConditionalDenoiser = std::function<Denoiser(const Tensor& labels)>;
 
+// From noise to images of these classes, as samplers do it.
+using BatchSampler =
+    std::function<Tensor(const Tensor& labels, const Tensor& noise, std::span<const double> sigmas, const Sampling& run)>;
+
+// The plan's sampler with these denoisers.
+BatchSampler ordinary(const ConditionalDenoiser& D, const SamplingPlan& plan);
+
 // Where a batch is after one of its steps.
 struct SamplerState {
     std::int64_t first;    // the place of its first image in the list
@@ -51,11 +64,11 @@ struct SamplerState {
 // Images `batch` at a time; an image's bits depend on its own seed and label alone. image: the shape of one, (H, W, C).
 // on_step sees every batch at its start and after each of its steps; false stops. on_batch gets the finished images and the
 // place of the first. Returns whether all were drawn. Throws Error, naming step, σ and seed, as soon as an image is not finite.
-bool generate(const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan,
+bool generate(const BatchSampler& sampler, const Shape& image, const ImageList& list, const SamplingPlan& plan,
               std::int64_t batch, const std::function<bool(const SamplerState&)>& on_step,
               const std::function<void(std::int64_t first, const Tensor& images)>& on_batch);
 
-// All of them at once, (N, H, W, C); undefined when on_step has stopped it.
+// All of them at once, by the plan's sampler, (N, H, W, C); undefined when on_step has stopped it.
 Tensor generate(
     const ConditionalDenoiser& D, const Shape& image, const ImageList& list, const SamplingPlan& plan, std::int64_t batch,
     const std::function<bool(const SamplerState&)>& on_step = [](const SamplerState&) { return true; });

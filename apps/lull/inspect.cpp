@@ -6,6 +6,7 @@
 
 #include "apps/lull/commands.h"
 #include "apps/lull/model.h"
+#include "apps/lull/predictor.h"
 #include "engine/io/file.h"
 
 namespace lull {
@@ -17,6 +18,7 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  lull inspect runs/fashion-mnist-s16-001     # what the model is, how it was trained, its parameters\n"
     "  lull inspect runs/ten --weights raw --hash  # the SHA-256 of its weights, which pictures carry, too\n"
+    "  lull inspect runs/level                     # a noise-level predictor\n"
     "  lull inspect garments/unet --json           # the same for programs";
 
 struct InspectSettings {
@@ -72,7 +74,7 @@ std::string classes_of(const UNetConfig& unet) {
 std::string preconditioner_of(const EdmPreconditioner& edm) {
     std::ostringstream text;
     text << "EDM, sigma_data " << edm.sigma_data << ", mean " << edm.mean << "; told "
-         << (edm.time_input == TimeInput::sigma ? "sigma" : "a quarter of ln sigma");
+         << Named<TimeInput>::name_of(edm.time_input);
     return text.str();
 }
 
@@ -98,29 +100,62 @@ void print(std::ostream& out, const Model& model, const ModelOptions& options) {
     out << "\nParameters, in lull's shapes: filters are (O, H, W, I); --json has them in PyTorch's\n" << model.unet;
 }
 
-json as_json(const Model& model) {
+void print(std::ostream& out, const Predictor& predictor, const ModelOptions& options) {
+    const auto& [resnet, task, black, white] = predictor.config;
+    std::ostringstream range, levels;
+    range << resnet.width << 'x' << resnet.height << ", " << resnet.in_channels
+          << (resnet.in_channels == 1 ? " channel" : " channels") << ", black at " << black << ", white at " << white;
+    levels << task.least() << " to " << task.most();
+    out << predictor.file.string() << ", " << grouped(size_of_file(predictor.file)) << " bytes\n\nNoise-level predictor\n";
+    line(out, "images", range.str());
+    line(out, "answers", std::string(name_of(task.target)));
+    line(out, "sigma", levels.str());
+    line(out, "weights",
+         predictor.averaged ? options.weights == Weights::ema ? "averaged (ema)" : "as trained (raw)" : "one set");
+    if (const std::string progress = progress_of(predictor.description); !progress.empty()) line(out, "training step", progress);
+    section(out, "Data", predictor.description.value("data", json()));
+    section(out, "Training", predictor.description.value("training", json()));
+    section(out, "Network", to_json(resnet));
+    out << "\nParameters, in lull's shapes: filters are (O, H, W, I); --json has them in PyTorch's\n" << predictor.net;
+}
+
+// What a file says, with its hash and the shapes of its tensors.
+template <class M>
+json with_tensors(json all, const std::filesystem::path& file, const std::string& hash, const M& module) {
     json tensors = json::object();
-    for (const auto& [name, tensor] : parameters_of(model.unet)) {
+    for (const auto& [name, tensor] : parameters_of(module)) {
         const Shape shape = to_pytorch_layout(tensor).shape();
         tensors[name] = std::vector<std::int64_t>(shape.begin(), shape.end());
     }
-    json all = model.description.is_null() ? json::object() : model.description;
-    all["model"] = to_json(model.config);
-    all["file"] = model.file.string();
-    all["sha256"] = model_hash(model);
-    all["parameters"] = parameter_count(model.unet);
+    all["file"] = file.string();
+    all["sha256"] = hash;
+    all["parameters"] = parameter_count(module);
     all["tensors"] = tensors;
     return all;
 }
 
-void inspect(const InspectSettings& settings) {
-    const Model model = load_model(settings.model, settings.options);
+json as_json(const Model& model) {
+    json all = model.description.is_null() ? json::object() : model.description;
+    all["model"] = to_json(model.config);
+    return with_tensors(all, model.file, model_hash(model), model.unet);
+}
+
+json as_json(const Predictor& predictor) {
+    return with_tensors(predictor.description, predictor.file, predictor_hash(predictor), predictor.net);
+}
+
+std::string hash_of(const Model& model) { return model_hash(model); }
+std::string hash_of(const Predictor& predictor) { return predictor_hash(predictor); }
+
+// what: a Model or a Predictor.
+template <class T>
+void inspect(const T& what, const InspectSettings& settings) {
     if (settings.as_json)
-        std::cout << as_json(model).dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+        std::cout << as_json(what).dump(2, ' ', false, json::error_handler_t::replace) << '\n';
     else if (settings.only_hash)
-        std::cout << model_hash(model) << '\n';
+        std::cout << hash_of(what) << '\n';
     else
-        print(std::cout, model, settings.options);
+        print(std::cout, what, settings.options);
 }
 
 }    // namespace
@@ -140,7 +175,12 @@ void add_inspect_command(CLI::App& app) {
         ->description("say it with this value for black, as lull sample would (default: the data's)");
     command.get_option("--range-high")
         ->description("say it with this value for white, as lull sample would (default: the data's)");
-    command.final_callback([settings] { inspect(*settings); });
+    command.final_callback([settings] {
+        if (is_predictor(settings->model))
+            inspect(load_predictor(settings->model, settings->options.weights), *settings);
+        else
+            inspect(load_model(settings->model, settings->options), *settings);
+    });
 }
 
 }    // namespace lull

@@ -1,27 +1,10 @@
 #include "apps/lull/model.h"
 
-#include <array>
-#include <string_view>
-
-#include "engine/did_you_mean.h"
 #include "engine/io/sha256.h"
 
 namespace lull {
 
 using nlohmann::json;
-
-namespace {
-
-std::string time_input_name(TimeInput input) { return input == TimeInput::sigma ? "sigma" : "quarter_log_sigma"; }
-
-}    // namespace
-
-TimeInput parse_time_input(const std::string& name) {
-    constexpr std::array<std::string_view, 2> kNames{"quarter_log_sigma", "sigma"};
-    for (const TimeInput input : {TimeInput::quarter_log_sigma, TimeInput::sigma})
-        if (name == time_input_name(input)) return input;
-    fail("model", "unknown time input '", name, "'", did_you_mean(name, kNames));
-}
 
 Shape ModelConfig::image() const {
     check(height > 0 && width > 0, "model", "its description has no image size; give --image-size");
@@ -35,7 +18,7 @@ json to_json(const ModelConfig& config) {
          {{"name", "edm"},
           {"sigma_data", config.edm.sigma_data},
           {"mean", config.edm.mean},
-          {"time_input", time_input_name(config.edm.time_input)}}},
+          {"time_input", Named<TimeInput>::name_of(config.edm.time_input)}}},
         {"image",
          {{"height", config.height},
           {"width", config.width},
@@ -52,7 +35,7 @@ ModelConfig model_config_from_json(const json& all) try {
         .unet = unet_config_from_json(all.at("unet")),
         .edm = {.sigma_data = preconditioner.at("sigma_data"),
                 .mean = preconditioner.at("mean"),
-                .time_input = parse_time_input(preconditioner.at("time_input"))},
+                .time_input = Named<TimeInput>::parse("time input", preconditioner.at("time_input").get<std::string>())},
         .height = image.at("height"),
         .width = image.at("width"),
         .black = image.at("range").at(0),
@@ -67,9 +50,15 @@ ModelConfig model_config_from_json(const json& all) try {
 
 Denoiser Model::denoiser(const Tensor& labels) const { return lull::denoiser(network_of(unet, precision, labels), config.edm); }
 
-std::string model_hash(const Model& model) {
+PerImageDenoiser Model::per_image_denoiser(const Tensor& labels) const {
+    return lull::per_image_denoiser(network_of(unet, precision, labels), config.edm);
+}
+
+std::string model_hash(const Model& model) { return weights_hash(parameters_of(model.unet)); }
+
+std::string weights_hash(const std::vector<NamedTensor>& weights) {
     Sha256 sha;
-    for (const auto& [name, tensor] : parameters_of(model.unet)) {
+    for (const auto& [name, tensor] : weights) {
         const Tensor values = to_pytorch_layout(tensor).contiguous();
         std::ostringstream title;
         title << name << ' ' << values << '\n';    // the type and the shape

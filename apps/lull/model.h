@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "diffusion/denoiser.h"
 #include "diffusion/preconditioner.h"
@@ -31,9 +32,6 @@ struct ModelConfig {
 nlohmann::json to_json(const ModelConfig& config);
 ModelConfig model_config_from_json(const nlohmann::json& json);
 
-// "quarter_log_sigma" or "sigma". Throws Error for another name.
-TimeInput parse_time_input(const std::string& name);
-
 struct Model {
     ModelConfig config;
     UNet unet;
@@ -45,6 +43,7 @@ struct Model {
     // The network behind its preconditioner. Holds the weights by itself. labels: (N) i32, the classes of the N images of
     // every call; undefined for an unconditional model, and needed for a conditional one: else the call throws Error.
     Denoiser denoiser(const Tensor& labels = {}) const;
+    PerImageDenoiser per_image_denoiser(const Tensor& labels = {}) const;
 };
 
 // What the command line says about a model.
@@ -78,5 +77,6 @@ Model load_model(const std::filesystem::path& path, const ModelOptions& options 
 // SHA-256 of the weights as they are used (their names, shapes and values), 64 hexadecimal digits: the same for a checkpoint
 // and for what is exported from it.
 std::string model_hash(const Model& model);
+std::string weights_hash(const std::vector<NamedTensor>& weights);
 
 }    // namespace lull

@@ -33,6 +33,8 @@ ModelConfig own_config(const json& description, const ModelOptions& options) {
     refuse(options.sigma_data.has_value(), "--sigma-data");
     refuse(options.mean.has_value(), "--mean");
     refuse(options.time_input.has_value(), "--time-input");
+    check(!description.contains("noise_level"), "model",
+          "is a noise-level predictor, which draws nothing; lull sample MODEL --blind takes it");
     check(description.contains("model"), "model", "no \"model\" in the file's description");
     return model_config_from_json(description.at("model"));
 }
@@ -42,7 +44,7 @@ ModelConfig diffusers_config(const json& config, const ModelOptions& options) tr
     ModelConfig model{.unet = unet_config_from_json(config),
                       .edm = {.sigma_data = options.sigma_data.value_or(0.5),
                               .mean = options.mean.value_or(0),
-                              .time_input = options.time_input.value_or(TimeInput::quarter_log_sigma)},
+                              .time_input = options.time_input.value_or(QuarterLogSigma{})},
                       .height = 0,
                       .width = 0};
     const json size = config.value("sample_size", json());

@@ -53,9 +53,12 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
     number("--sigma-data", options.sigma_data, number_above(0), "standard deviation of its data", "0.5", foreign);
     number("--mean", options.mean, number_in(-1e6, 1e6), "mean of its data, taken out of what the network sees", "0", foreign);
     CLI::Option* time_input = named(
-        "--time-input", "NAME", [&options](const std::string& name) { options.time_input = parse_time_input(name); },
-        "what the network is told of sigma: quarter_log_sigma (a quarter of ln sigma) or sigma", "quarter_log_sigma", foreign);
-    expect_one_of(time_input, "time input", {"quarter_log_sigma", "sigma"});
+        "--time-input", "NAME",
+        [&options](const std::string& name) { options.time_input = Named<TimeInput>::parse("time input", name); },
+        "what the network is told of sigma: quarter_log_sigma (a quarter of ln sigma), sigma, none, or its time in a schedule: "
+        "cosine, linear, vp or ve",
+        "quarter_log_sigma", foreign);
+    expect_one_of(time_input, "time input", {Named<TimeInput>::names.begin(), Named<TimeInput>::names.end()});
 }
 
 }    // namespace lull

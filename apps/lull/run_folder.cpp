@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <regex>
 #include <system_error>
@@ -51,7 +52,8 @@ void check_free(const fs::path& folder) {
     check_file(!has_only_begun(folder), folder,
                "has a run that was never saved; choose another --outdir, or remove it if that run has ended");
     check_file(!fs::exists(folder / kCheckpointName) || !fs::exists(folder / kStateName), folder,
-               "has a run already; choose another --outdir, or go on with it: lull train --resume ", shell_word(folder.string()));
+               "has a run already; choose another --outdir, or go on with it: ", command_of(folder), " --resume ",
+               shell_word(folder.string()));
     check_file(fs::is_empty(folder), folder, "exists and is not empty; choose another --outdir");
 }
 
@@ -129,11 +131,18 @@ void NewRunFolder::remove() const {
     if (made_) fs::remove(path_, ignored);
 }
 
+std::string command_of(const fs::path& run) {
+    std::ifstream config(run / "config.toml");
+    std::string first_line;
+    std::getline(config, first_line);
+    return first_line.starts_with("# lull noise-level train ") ? "lull noise-level train" : "lull train";
+}
+
 fs::path find_checkpoint(const fs::path& run) {
     check_file(fs::exists(run), run, "no such run");
     check_file(fs::is_directory(run), run, "expected the folder of a run, got a file");
     check_file(!has_only_begun(run), run,
-               "ended before its first checkpoint, so that nothing was saved; start it again: ", "lull train --config ",
+               "ended before its first checkpoint, so that nothing was saved; start it again: ", command_of(run), " --config ",
                shell_word((run / "config.toml").string()), " --outdir ANOTHER_FOLDER");
     check_file(fs::exists(run / kCheckpointName), run, "no checkpoint.safetensors in this folder");
     return run / kCheckpointName;

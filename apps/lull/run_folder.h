@@ -72,6 +72,10 @@ class NewRunFolder {
     FolderLock lock_;
 };
 
+// The command whose run this is: "lull train" or "lull noise-level train", as config.toml begins; the former when it says
+// nothing.
+std::string command_of(const std::filesystem::path& run);
+
 // The newest checkpoint of a run. Throws Error when there is none, saying why that may be and what to do.
 std::filesystem::path find_checkpoint(const std::filesystem::path& run);
 

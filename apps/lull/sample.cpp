@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <array>
+#include <cmath>
 #include <iostream>
 #include <memory>
 
@@ -14,6 +15,8 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  lull sample runs/fashion-mnist-s16-001    # 64 images: Heun, 18 steps, averaged weights\n"
     "  lull sample runs/ten --sampler ancestral --steps 50 --seeds 0-7,12    # nine images\n"
+    "  lull sample runs/cosine --sampler ddim --steps 100 --eta 1    # fast.ai's lesson 22; eta 0: DDIM\n"
+    "  lull sample runs/cosine --blind runs/level --explain    # asks each image how noisy it is\n"
     "  lull sample runs/ten --S-churn 40 --S-min 0.05 --S-max 50 --S-noise 1.003 --steps 256\n"
     "  lull sample runs/ten --seeds 0-9999 --save images.safetensors    # raw images, (N, C, H, W)\n"
     "  lull sample runs/ten --seeds 0-7 --trajectory    # also how they come out of the noise";
@@ -21,14 +24,19 @@ constexpr const char* kExamples =
 // What comes as text and becomes something else.
 struct SampleText {
     SampleSettings settings;
-    std::string seeds = "0-63", sampler = "heun";
+    std::string seeds = "0-63", sampler = "heun", grid;
+    double eta = 1;
 
     SampleSettings parsed() const {
         SampleSettings s = settings;
         s.seeds = reading("--seeds", [&] { return parse_seeds(seeds); });
         s.plan.choice.sampler = parse_sampler(sampler);
+        s.plan.choice.ancestral.eta = s.plan.choice.ddim.eta = eta;
+        if (s.plan.choice.ddim.clip == 0) s.plan.choice.ddim.clip = HUGE_VAL;
+        s.plan.grid = is_cosine() ? Grid::cosine : Grid::karras;
         return s;
     }
+    bool is_cosine() const { return grid.empty() ? sampler == "ddim" : grid == "cosine"; }
 };
 
 void add_sampler_options(CLI::App& app, SampleText& text) {
@@ -38,18 +46,26 @@ void add_sampler_options(CLI::App& app, SampleText& text) {
                             const std::string& where) {
         app.add_option(flag, value, help)->type_name("X")->check(check)->capture_default_str()->group(where);
     };
-    CLI::Option* sampler = app.add_option("--sampler", text.sampler, "euler, ancestral, heun or lms");
+    CLI::Option* sampler = app.add_option("--sampler", text.sampler, "euler, ancestral, heun, lms or ddim");
     expect_one_of(sampler->type_name("NAME")->capture_default_str()->group(group), "sampler",
                   {sampler_names().begin(), sampler_names().end()});
-    app.add_option("--steps", plan.steps, "steps; heun evaluates the network twice in each but the last")
+    app.add_option("--steps", plan.steps,
+                   "steps; heun evaluates the network twice in each but the last. Of the cosine grid: noise levels, 0 among them")
         ->type_name("N")
         ->check(whole_number(1, 1'000'000))
         ->capture_default_str()
         ->group(group);
+    CLI::Option* grid =
+        app.add_option("--grid", text.grid,
+                       "noise levels: karras (--sigma-min, --sigma-max, --rho) or cosine, sigma = tan(pi t / 2) at "
+                       "t = 1 - 1/steps, ..., 1/steps, 0 (default: karras; cosine for ddim)");
+    expect_one_of(grid->type_name("NAME")->group(group), "grid", {"karras", "cosine"});
     number("--sigma-min", plan.sigma_min, number_above(0), "lowest noise level before 0", group);
     number("--sigma-max", plan.sigma_max, number_above(0), "highest noise level, where images start", group);
     number("--rho", plan.rho, number_above(0), "how much the steps crowd at low noise; 1: evenly spaced", group);
-    number("--eta", plan.choice.ancestral.eta, number_at_least(0), "of ancestral: 0 adds no noise, 1 as much as DDPM", group);
+    number("--eta", text.eta, number_at_least(0), "of ancestral and ddim: 0 adds no noise, 1 as much as DDPM", group);
+    number("--clip", plan.choice.ddim.clip, number_at_least(0),
+           "of ddim: the estimate of the image is kept within -X to X; 0: left alone", group);
     app.add_option("--order", plan.choice.lms.order, "of lms: how many slopes a step combines, 1 to 4")
         ->type_name("N")
         ->check(whole_number(1, 4))
@@ -89,12 +105,20 @@ void add_output_options(CLI::App& app, SampleText& text) {
                  "also draw a film-strip: under each of up to 11 noise levels, x of the first 8 images (its noise scaled down to "
                  "be seen) and D(x; sigma)")
         ->group(group);
+    app.add_flag(
+           "--explain", s.explain,
+           "also write what happened at each step: the table ...-explain.tsv, with the evaluations of the network, mean and "
+           "deviation of x and of D, the noise that a predictor sees in them and what it answered; and curves, ...-explain.png")
+        ->group(group);
+    app.add_option("--judge", s.judge, "the predictor that --explain asks about noise (default: that of --blind)")
+        ->type_name("PREDICTOR")
+        ->group(group);
     add_scale_option(app, s.scale, group);
 }
 
 // Options that would be ignored in silence.
-void check_all_used(const CLI::App& sample, std::string_view sampler) {
-    constexpr std::array<std::array<std::string_view, 2>, 6> kOwners{{{"--eta", "ancestral"},
+void check_all_used(const CLI::App& sample, std::string_view sampler, bool cosine_grid) {
+    constexpr std::array<std::array<std::string_view, 2>, 6> kOwners{{{"--clip", "ddim"},
                                                                       {"--order", "lms"},
                                                                       {"--S-churn", "heun"},
                                                                       {"--S-min", "heun"},
@@ -106,6 +130,10 @@ void check_all_used(const CLI::App& sample, std::string_view sampler) {
         const bool needs_churn = owner == "heun" && flag != "--S-churn";
         check_usage(!needs_churn || !given(flag) || given("--S-churn"), flag, "does nothing without --S-churn");
     }
+    check_usage(sampler == "ancestral" || sampler == "ddim" || !given("--eta"), "--eta", "does nothing with --sampler ", sampler,
+                ", only with ancestral and ddim");
+    for (const std::string_view flag : {"--sigma-min", "--sigma-max", "--rho"})
+        check_usage(!cosine_grid || !given(flag), flag, "does nothing with the cosine grid, only with --grid karras");
 }
 
 }    // namespace
@@ -120,11 +148,17 @@ void add_sample_command(CLI::App& app) {
                          "f32, or bf16: the network's weights and values rounded to 8 significant bits; on a CPU it is not "
                          "faster, and serves to see what bf16 does to images");
     add_sampler_options(sample, *text);
+    add_blind_options(sample, text->settings.blind);
     add_output_options(sample, *text);
     add_machine_options(sample, text->settings.machine);
     sample.final_callback([text, &sample] {
-        check_all_used(sample, text->sampler);
-        for (const auto& picture : sample_model(text->parsed())) std::cout << picture.string() << '\n';
+        check_all_used(sample, text->sampler, text->is_cosine());
+        const SampleSettings settings = text->parsed();
+        check_blind(sample, settings.blind, settings.plan);
+        check_usage(settings.explain || settings.judge.empty(), "--judge", "does nothing without --explain");
+        check_usage(!settings.trajectory || !settings.blind.adaptive, "--trajectory",
+                    "cannot be drawn of --blind-way adaptive, in which each image has noise levels of its own");
+        for (const auto& picture : sample_model(settings)) std::cout << picture.string() << '\n';
     });
 }
 

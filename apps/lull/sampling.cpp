@@ -4,11 +4,13 @@
 #include <cstdio>
 #include <functional>
 #include <iostream>
+#include <numeric>
 #include <optional>
 
 #include "apps/lull/film_strip.h"
 #include "apps/lull/interrupt.h"
 #include "apps/lull/labels.h"
+#include "apps/lull/model_sampler.h"
 #include "apps/lull/progress.h"
 #include "apps/lull/run_folder.h"
 #include "apps/lull/seeds.h"
@@ -29,6 +31,8 @@ void check_plan(const SampleSettings& s) {
     check_usage(!s.seeds.empty(), "--seeds", "expected at least one seed");
     check_usage(s.plan.sigma_min < s.plan.sigma_max, "--sigma-min", "expected less than --sigma-max ", s.plan.sigma_max, ", got ",
                 s.plan.sigma_min);
+    check_usage(s.plan.grid == Grid::karras || s.plan.steps >= 2, "--steps",
+                "expected at least 2 with the cosine grid, whose last noise level is 0, got ", s.plan.steps);
     const HeunOptions& heun = s.plan.choice.heun;
     check_usage(heun.s_tmin <= heun.s_tmax, "--S-min", "expected at most --S-max ", heun.s_tmax, ", got ", heun.s_tmin);
 }
@@ -47,7 +51,8 @@ std::string images_of(std::int64_t count) { return std::to_string(count) + (coun
 // One run of the command: what is drawn, and what becomes of it.
 class Drawing {
   public:
-    Drawing(const SampleSettings& settings, const Model& model);
+    // predictor: of the blind settings; judge: of the trace. Null: none.
+    Drawing(const SampleSettings& settings, const Model& model, const Predictor* predictor, const Predictor* judge);
 
     void run();    // while an InterruptGuard lives
     std::vector<fs::path> write(const fs::path& folder);
@@ -57,25 +62,39 @@ class Drawing {
     void keep(std::int64_t first, const Tensor& images);
     void write_picture(const fs::path& path, const Tensor& pixels, std::int64_t images) const;
 
+    void write_explanation(const fs::path& picture, std::vector<fs::path>& paths) const;
+
     const SampleSettings& settings_;
     const Model& model_;
+    const Predictor* predictor_;
     ImageList list_;
     std::int64_t batch_, steps_, steps_done_ = 0;    // sampler steps of all batches
     std::map<std::string, std::string> text_;
     Tensor pictured_;    // the first images, (N, H, W, C)
     std::optional<SafetensorsWriter> save_;
     std::optional<FilmStrip> film_;
+    std::optional<Trace> trace_;
+    std::vector<int> evaluations_;    // of adaptive sampling
 };
 
-Drawing::Drawing(const SampleSettings& settings, const Model& model)
+Drawing::Drawing(const SampleSettings& settings, const Model& model, const Predictor* predictor, const Predictor* judge)
     : settings_(settings),
       model_(model),
+      predictor_(predictor),
       list_{settings.seeds, labels_for(model, settings.labels, settings.seeds)},
       text_(describe(settings.plan, list_)) {
     const Shape image = model.config.image();
     batch_ = std::min(list_.size(), settings.batch > 0 ? settings.batch : default_batch(image));
-    steps_ = (list_.size() + batch_ - 1) / batch_ * settings.plan.steps;
+    const std::int64_t steps = settings.blind.adaptive ? 2 * settings.plan.steps : std::ssize(settings.plan.sigmas()) - 1;
+    steps_ = (list_.size() + batch_ - 1) / batch_ * steps;
     text_.merge(describe(model, settings.model_options.weights));
+    if (predictor) text_.merge(describe(settings.blind, *predictor));
+    if (settings.blind.clamp == LevelClamp::median || settings.blind.options.ddim_noise == DdimNoise::median)
+        text_["Batch"] = std::to_string(batch_);    // on which the images depend
+    if (settings.explain) {
+        const ModelConfig& config = model.config;
+        trace_.emplace(judge ? judge_of(*judge, image, config.black, config.white) : NoiseEstimator());
+    }
 
     const std::int64_t most = most_in_picture(image, settings.scale), pictured = std::min(list_.size(), most);
     check_usage(pictured == list_.size() || !settings.save.empty(), "--seeds", list_.size(),
@@ -90,18 +109,20 @@ Drawing::Drawing(const SampleSettings& settings, const Model& model)
 
 bool Drawing::step_done(const SamplerState& state, Progress& progress) {
     if (film_) film_->see(state);
+    if (trace_) trace_->see(state);
     if (state.step >= 0) {
         ++steps_done_;
         const double images = static_cast<double>(list_.size()) * static_cast<double>(steps_done_) / static_cast<double>(steps_);
         char details[64];
         std::snprintf(details, sizeof details, "%s  %.3g images/s", images_of(list_.size()).c_str(), images / progress.seconds());
-        progress.update(steps_done_, details);
+        progress.update(std::min(steps_done_, steps_), details);
     }
     return !interrupted();
 }
 
 void Drawing::keep(std::int64_t first, const Tensor& images) {
     if (save_) save_->append(to_pytorch_layout(images));
+    if (trace_) trace_->see_end(images);
     const std::int64_t count = std::min(images.size(0), pictured_.size(0) - first), pixels = images.elements() / images.size(0);
     if (count > 0) std::copy_n(images.data<float>(), count * pixels, pictured_.data<float>() + first * pixels);
 }
@@ -111,12 +132,21 @@ void Drawing::run() {
     if (pictured_.size(0) < list_.size())
         progress.note("the picture shows the first " + std::to_string(pictured_.size(0)) + " of " + images_of(list_.size()));
     const bool all = generate(
-        std::bind_front(&Model::denoiser, &model_), model_.config.image(), list_, settings_.plan, batch_,
+        sampler_of(model_, settings_.plan, settings_.blind, predictor_,
+                   {.trace = trace_ ? &*trace_ : nullptr, .evaluations = &evaluations_}),
+        model_.config.image(), list_, settings_.plan, batch_,
         [&](const SamplerState& state) { return step_done(state, progress); },
         [&](std::int64_t first, const Tensor& images) { keep(first, images); });
     if (!all)
         throw Interrupted("stopped after " + std::to_string(steps_done_) + " of " + std::to_string(steps_) +
                           " sampler steps; nothing was written");
+    if (evaluations_.empty()) return;
+    const auto [fewest, most] = std::minmax_element(evaluations_.begin(), evaluations_.end());
+    const double mean = std::accumulate(evaluations_.begin(), evaluations_.end(), 0.0) / static_cast<double>(evaluations_.size());
+    char line[96];
+    std::snprintf(line, sizeof line, "%.4g evaluations of the network per image, %d to %d", mean, *fewest, *most);
+    text_["Evaluations"] = line;
+    progress.note(line);
 }
 
 void Drawing::write_picture(const fs::path& path, const Tensor& pixels, std::int64_t images) const {
@@ -137,7 +167,19 @@ std::vector<fs::path> Drawing::write(const fs::path& folder) {
         paths.push_back(free_path(folder / (picture.stem().string() + "-trajectory.png")));
         write_picture(paths.back(), film_->picture(D, config, settings_.scale), film_->images());
     }
+    if (trace_) write_explanation(picture, paths);
     return paths;
+}
+
+void Drawing::write_explanation(const fs::path& picture, std::vector<fs::path>& paths) const {
+    std::optional<Statistics> data;
+    if (const auto said = model_.description.value("data", nlohmann::json()); said.contains("mean") && said.contains("std"))
+        data = Statistics{said.at("mean"), said.at("std")};
+    const auto beside = [&](const char* end) { return free_path(picture.parent_path() / (picture.stem().string() + end)); };
+    paths.push_back(beside("-explain.tsv"));
+    write_trace(paths.back(), trace_->rows());
+    paths.push_back(beside("-explain.png"));
+    write_picture(paths.back(), plot_trace(trace_->rows(), data), list_.size());
 }
 
 }    // namespace
@@ -168,7 +210,12 @@ std::vector<fs::path> sample_model(const SampleSettings& settings) {
     const InterruptGuard guard;
     Model model = load_model(settings.model, settings.model_options);
     model.precision = settings.precision;
-    Drawing drawing(settings, model);
+    const auto predictor_of = [](const fs::path& path) {
+        return path.empty() ? std::nullopt : std::optional(load_predictor(path));
+    };
+    const std::optional<Predictor> predictor = predictor_of(settings.blind.predictor), judge = predictor_of(settings.judge);
+    const Predictor* const blind = predictor ? &*predictor : nullptr;
+    Drawing drawing(settings, model, blind, judge ? &*judge : blind);
     drawing.run();
     return drawing.write(folder);
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/lull/blind_settings.h"
 #include "apps/lull/generate.h"
 #include "apps/lull/model.h"
 #include "apps/lull/options.h"
@@ -22,6 +23,9 @@ struct SampleSettings {
     std::filesystem::path outdir;    // of the pictures; empty: beside the weights
     std::filesystem::path save;      // the raw images; empty: not wanted
     bool trajectory = false;         // also a film-strip
+    BlindSettings blind;
+    bool explain = false;           // also what happened at each step, as a table and as curves
+    std::filesystem::path judge;    // a predictor that says in them how much noise is left; empty: the blind one, if there is one
     int scale = 2;
     DType precision = DType::f32;    // or bf16: what the network computes in
     MachineOptions machine;
@@ -39,10 +43,10 @@ std::int64_t default_batch(const Shape& image);
 std::int64_t most_in_picture(const Shape& image, int scale);
 
 // Draws the images and writes OUTDIR/samples-heun-18-seeds-0-63.png (or …-2.png if that is there), with the trajectory
-// …-trajectory.png beside it, and, if wanted, `save`: a safetensors file with "images", (N, C, H, W) f32 in the data's range,
-// written as they come. Returns the pictures' paths. Throws UsageError when the plan is impossible, or there are more images
-// than a picture shows and no `save`; Error when files are missing, damaged, or in the way, or as soon as an image is not
-// finite; Interrupted after Ctrl-C. Then nothing is written.
+// …-trajectory.png beside it, the table …-explain.tsv and the curves …-explain.png, and, if wanted, `save`: a safetensors file
+// with "images", (N, C, H, W) f32 in the data's range, written as they come. Returns the pictures' paths. Throws UsageError when
+// the plan is impossible, or there are more images than a picture shows and no `save`; Error when files are missing, damaged, or
+// in the way, or as soon as an image is not finite; Interrupted after Ctrl-C. Then nothing is written.
 std::vector<std::filesystem::path> sample_model(const SampleSettings& settings);
 
 }    // namespace lull

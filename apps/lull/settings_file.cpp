@@ -9,12 +9,11 @@ namespace lull {
 
 using nlohmann::json;
 
-std::string settings_file(const TrainSettings& settings) {
-    DataOptions data = settings.data;
+std::string settings_file(const std::string& command, json settings, DataOptions data) {
     if (data.path.empty()) data.path = fashion_mnist_folder();
-    json all = to_json(settings);
-    all.update(to_json(data));
-    return "# lull train --config THIS_FILE --outdir ANOTHER_FOLDER trains this model again, bit for bit.\n" + to_toml(all);
+    settings.update(to_json(data));
+    return "# " + command + " --config THIS_FILE --outdir ANOTHER_FOLDER trains this model again, bit for bit.\n" +
+           to_toml(settings);
 }
 
 std::string as_comment(const std::string& text) {

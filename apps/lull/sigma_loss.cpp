@@ -14,27 +14,25 @@ namespace {
 
 constexpr double kWidth = 0.5, kReach = 2;    // in standard deviations of ln σ
 
-double sigma_at(const LogNormal& noise_level, double deviations) {
-    return std::exp(noise_level.mean + noise_level.std * deviations);
-}
+double sigma_at(const LogNormal& spread, double deviations) { return std::exp(spread.mean + spread.std * deviations); }
 
 }    // namespace
 
 std::size_t SigmaBuckets::operator()(double sigma) const {
-    const double deviations = (std::log(sigma) - noise_level.mean) / noise_level.std;
+    const double deviations = (std::log(sigma) - spread.mean) / spread.std;
     const double bucket = std::clamp(std::floor((deviations + kReach) / kWidth), 0.0, kCount - 1.0);
     return static_cast<std::size_t>(bucket);
 }
 
 std::array<double, SigmaBuckets::kCount - 1> SigmaBuckets::bounds() const {
     std::array<double, kCount - 1> bounds{};
-    for (std::size_t i = 0; i < bounds.size(); ++i) bounds[i] = sigma_at(noise_level, kWidth * double(i + 1) - kReach);
+    for (std::size_t i = 0; i < bounds.size(); ++i) bounds[i] = sigma_at(spread, kWidth * double(i + 1) - kReach);
     return bounds;
 }
 
 std::array<double, SigmaBuckets::kCount> SigmaBuckets::centres() const {
     std::array<double, kCount> centres{};
-    for (std::size_t i = 0; i < kCount; ++i) centres[i] = sigma_at(noise_level, kWidth * (double(i) + 0.5) - kReach);
+    for (std::size_t i = 0; i < kCount; ++i) centres[i] = sigma_at(spread, kWidth * (double(i) + 0.5) - kReach);
     return centres;
 }
 

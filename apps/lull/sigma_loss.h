@@ -18,10 +18,12 @@ struct ImageLoss {
 };
 
 // Eight buckets over the noise levels that training draws: half a standard deviation of ln σ each, from two below its mean to
-// two above. The outer two also take what lies beyond, so that they have 6.7% of the images each, those in the middle 19%.
+// two above. The outer two also take what lies beyond: of log-normal levels they have 6.7% of the images each, those in the
+// middle 19%.
 struct SigmaBuckets {
     static constexpr std::size_t kCount = 8;
-    LogNormal noise_level;
+    NoiseLevels noise_levels;
+    LogNormal spread = log_normal(noise_levels);    // mean and standard deviation of ln σ
 
     std::size_t operator()(double sigma) const;       // which one
     std::array<double, kCount - 1> bounds() const;    // σ between them, ascending

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <sstream>
 
-#include "apps/lull/train_settings.h"
+#include "apps/lull/run_settings.h"
 
 namespace lull {
 

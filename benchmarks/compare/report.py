@@ -66,7 +66,8 @@ def parity_table(parity):
     lines = ["| relative to PyTorch's f32 | loss | gradient | worst parameter | samples | loss curves apart at most |",
              "|---|---|---|---|---|---|"]
     for model, report in parity.items():
-        for name, of in (("lull f32", "f32"), ("lull bf16", "bf16"), ("PyTorch bf16", "bf16_of_torch")):
+        for name, of in (("lull f32", "f32"), ("lull bf16", "bf16"), ("PyTorch f32, NHWC", "control"),
+                         ("PyTorch bf16", "bf16_of_torch")):
             d = report[of]
             apart = f"{d['largest_curve_difference']:.1e}" if "largest_curve_difference" in d else ""
             lines.append(f"| {model.upper()}, {name} | {d['loss']:.1e} | {d['gradient']:.1e} | {d['worst_parameter']:.1e} | "

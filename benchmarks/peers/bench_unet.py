@@ -60,8 +60,11 @@ def report(args, times, first_s):
     print(json.dumps(line), flush=True)
 
 
+MEMORY_FORMATS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
+
+
 def bench(args):
-    memory_format = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}[args.layout]
+    memory_format = MEMORY_FORMATS[args.layout]
     unet = make_unet(args.model).to(memory_format=memory_format)
     network = torch.compile(unet) if args.compile else unet
     bf16 = args.precision == "bf16"
@@ -80,16 +83,17 @@ def bench(args):
 
 
 def replay(args):
-    unet = UNet2DModel.from_pretrained(args.MODEL, low_cpu_mem_usage=False)
+    memory_format = MEMORY_FORMATS[args.layout]
+    unet = UNet2DModel.from_pretrained(args.MODEL, low_cpu_mem_usage=False).to(memory_format=memory_format)
     given = load_file(args.BATCHES)
     bf16 = args.precision == "bf16"
     results = {"samples": sample_heun(unet, given["start"], karras_sigmas(18), bf16)}
     training = Training(unet, bf16)
     losses = []
     for y, sigma, noise in zip(given["images"], given["sigma"], given["noise"]):
-        losses.append(training.gradients(y, sigma.reshape(-1, 1, 1, 1), noise).item())
+        losses.append(training.gradients(y.contiguous(memory_format=memory_format), sigma.reshape(-1, 1, 1, 1), noise).item())
         if len(losses) == 1:
-            results |= {f"gradient.{name}": p.grad.clone() for name, p in unet.named_parameters()}
+            results |= {f"gradient.{name}": p.grad.clone(memory_format=torch.contiguous_format) for name, p in unet.named_parameters()}
         training.update()
     results["loss"] = torch.tensor(losses)
     save_file(results, args.OUTPUT)
@@ -105,12 +109,12 @@ def main():
         command.add_argument("--warmup", type=int, default=2, help="runs before the timed ones")
         command.add_argument("--repeats", type=int, default=5, help="timed runs")
         command.add_argument("--on-request", action="store_true", help="one timed run for each line of standard input")
-        command.add_argument("--layout", choices=("NCHW", "NHWC"), default="NCHW")
         command.add_argument("--compile", action="store_true", help="torch.compile the network")
     command = commands.add_parser("replay")
     for name in ("MODEL", "BATCHES", "OUTPUT"):
         command.add_argument(name)
     for command in commands.choices.values():
+        command.add_argument("--layout", choices=tuple(MEMORY_FORMATS), default="NCHW")
         command.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
         command.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="bf16 is autocast")
     args = parser.parse_args()

@@ -145,6 +145,14 @@ void make_scene(const fs::path& folder, const fs::path& lull) {
     train("run", "");
     train("half", " --stop-after 2");
     train("reseeded", " --stop-after 2 --seed 1");
+    const auto train_level = [&](const std::string& name, const std::string& more) {
+        const std::string command = "cd " + folder.string() + " && " + lull.string() +
+                                    " noise-level train --preset tiny --data data --batch 4 --steps 2 --sample-count 0 --quiet " +
+                                    "--outdir " + name + more + " >/dev/null";
+        check(std::system(command.c_str()) == 0, "test", "cannot train ", name);
+    };
+    train_level("level", "");
+    train_level("small-level", " --size 8");
     make_settings(folder);
     make_models(folder);
     make_runs(folder);

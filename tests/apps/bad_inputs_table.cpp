@@ -38,7 +38,7 @@ const BadInputs kCommandLine{
         {"an unknown preset", "lull train --preset s61", "--preset: unknown preset 's61'; did you mean 's16'? (s16, m32, tiny)"},
         {"an unknown device", "lull train --device gpu", "--device: unknown device 'gpu'; did you mean 'cpu'? (cpu, cuda)"},
         {"an unknown sampler", "lull sample run --sampler huen",
-         "--sampler: unknown sampler 'huen'; did you mean 'heun'? (euler, ancestral, heun, lms)"},
+         "--sampler: unknown sampler 'huen'; did you mean 'heun'? (euler, ancestral, heun, lms, ddim)"},
         {"unknown weights", "lull sample run --weights averaged", "--weights: unknown weights 'averaged' (ema, raw)"},
         {"an unknown shell", "lull completion basch", "SHELL: unknown shell 'basch'; did you mean 'bash'? (bash, zsh, fish)"},
     }};
@@ -261,6 +261,40 @@ const BadInputs kRuns{
          1},
     }};
 
+const BadInputs kNoiseLevels{
+    "Noise-level predictors",
+    {
+        {"an unknown target", "lull noise-level train --target logits",
+         "--target: unknown target 'logits'; did you mean 'logit'? (logit, alpha-bar, ln-sigma)"},
+        {"levels of another target", "lull noise-level train --sigma-min 0.1",
+         "--sigma-min: does nothing with --target logit, only with ln-sigma"},
+        {"levels that are none", "lull noise-level train --target ln-sigma --sigma-min 100",
+         "--sigma-min: expected less than --sigma-max 80, got 100"},
+        {"a range from high to low", "lull noise-level train --data data --range-low 1",
+         "--range-low: expected less than the range's high end 0.5, got 1"},
+        {"no such predictor", "lull noise-level eval nowhere", "nowhere: no such run, checkpoint or diffusers folder", 1},
+        {"a model where a predictor should be", "lull sample run --blind run",
+         "run/checkpoint.safetensors: is no noise-level predictor; lull noise-level train makes one", 1},
+        {"a predictor where a model should be", "lull sample level",
+         "level/checkpoint.safetensors: [model] is a noise-level predictor, which draws nothing; lull sample MODEL --blind takes "
+         "it",
+         1},
+        {"a predictor for images of another size", "lull sample run --blind small-level --quiet",
+         "small-level/checkpoint.safetensors: is for images of (8, 8, 1), the model's are (32, 32, 1)", 1},
+        {"a run of the other command", "lull train --resume level",
+         "level: is a run of another command; to go on: lull noise-level train --resume level", 1},
+        {"a folder with such a run in it", "lull train --data data --outdir level",
+         "level: has a run already; choose another --outdir, or go on with it: lull noise-level train --resume level", 1},
+        {"an option of blind sampling", "lull sample run --blind-way denoiser", "--blind-way: does nothing without --blind"},
+        {"adaptive steps of another sampler", "lull sample run --blind level --blind-way adaptive",
+         "--blind-way: adaptive is a way of --sampler euler on --grid karras"},
+        {"DDIM's noise with another sampler", "lull sample run --blind level --blind-noise half",
+         "--blind-noise: does nothing but with --sampler ddim, resynchronised"},
+        {"an end that another way does not have", "lull sample run --blind level --blind-way denoiser --no-finish",
+         "--no-finish: does nothing with --blind-way denoiser"},
+        {"a judge of nothing", "lull sample run --judge level", "--judge: does nothing without --explain"},
+    }};
+
 const BadInputs kOutputs{
     "Outputs",
     {
@@ -313,8 +347,8 @@ const BadInputs kOutOfHand{
 }    // namespace
 
 const std::vector<BadInputs>& bad_inputs() {
-    static const std::vector<BadInputs> all{kCommandLine, kNumbers, kSettings, kData,     kModels,
-                                            kDenoising,   kRuns,    kOutputs,  kOutOfHand};
+    static const std::vector<BadInputs> all{kCommandLine, kNumbers, kSettings,    kData,    kModels,
+                                            kDenoising,   kRuns,    kNoiseLevels, kOutputs, kOutOfHand};
     return all;
 }
 

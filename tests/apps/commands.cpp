@@ -135,7 +135,7 @@ TEST_CASE("what is wrong with a command line is said in one line, with exit stat
         {{"train", "--device", "gpu"}, "--device: unknown device 'gpu'; did you mean 'cpu'? (cpu, cuda)"},
         {{"sample"}, "expected lull sample MODEL [OPTIONS]"},
         {{"sample", "x", "--sampler", "huen"},
-         "--sampler: unknown sampler 'huen'; did you mean 'heun'? (euler, ancestral, heun, lms)"},
+         "--sampler: unknown sampler 'huen'; did you mean 'heun'? (euler, ancestral, heun, lms, ddim)"},
         {{"sample", "x", "--seeds", ""}, "--seeds: expected a value, got nothing"},
         {{"sample", "x", "--sigma-min", "90"}, "--sigma-min: expected less than --sigma-max 80, got 90"},
         {{"sample", "x", "--order", "5"}, "--order: expected a whole number from 1 to 4, got '5'"},

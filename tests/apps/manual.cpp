@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -15,8 +16,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::vector<std::vector<std::string>> kCommands{{"train"},         {"sample"}, {"denoise"},    {"data"},
-                                                      {"data", "stats"}, {"help"},   {"completion"}, {"man"}};
+const std::vector<std::vector<std::string>> kCommands{{"train"},
+                                                      {"sample"},
+                                                      {"denoise"},
+                                                      {"data"},
+                                                      {"data", "stats"},
+                                                      {"help"},
+                                                      {"completion"},
+                                                      {"man"},
+                                                      {"noise-level"},
+                                                      {"noise-level", "train"},
+                                                      {"noise-level", "eval"}};
 
 // In columns: a byte that continues a letter takes none.
 std::size_t width(const std::string& line) {
@@ -70,7 +80,8 @@ TEST_CASE("help lists every command, and so does the manual") {
         CHECK(help.find("\n  " + command[0] + " ") != std::string::npos);
         std::string name;
         for (const std::string& word : command) name += ' ' + word;
-        CHECK(manual.find("\n.SS lull" + name + ' ') != std::string::npos);
+        const std::string in_troff = std::regex_replace(name, std::regex("-"), "\\-");
+        CHECK(manual.find("\n.SS lull" + in_troff + ' ') != std::string::npos);
         CHECK(markdown.find("\n## lull" + name + '\n') != std::string::npos);
     }
     CHECK(manual.find("\n.B \\-\\-sigma\\-min X\n") != std::string::npos);
@@ -107,9 +118,10 @@ TEST_CASE("bash completes commands, options, names and files") {
     CHECK(bash_offers(script, {"lull", "train", "--sample-"}) == "--sample-every\n--sample-count\n");
     CHECK(bash_offers(script, {"lull", "train", "--quiet", "--preset", ""}) == "s16\nm32\ntiny\n");
     CHECK(bash_offers(script, {"lull", "train", "--preset", "=", "m"}) == "m32\n");
-    CHECK(bash_offers(script, {"lull", "sample", "x", "--sampler", "="}) == "euler\nancestral\nheun\nlms\n");
+    CHECK(bash_offers(script, {"lull", "sample", "x", "--sampler", "="}) == "euler\nancestral\nheun\nlms\nddim\n");
     CHECK(bash_offers(script, {"lull", "completion", "z"}) == "zsh\n");
     CHECK(bash_offers(script, {"lull", "help", "sa"}) == "sample\n");
+    CHECK(bash_offers(script, {"lull", "noise-level", "train", "--target", ""}) == "logit\nalpha-bar\nln-sigma\n");
     CHECK(bash_offers(script, {"lull", "train", "--steps", ""}) == "\n");
     CHECK(bash_offers(script, {"lull", "train", "--outdir", here + "a"}) == here + "a folder\n");
     const std::string files = bash_offers(script, {"lull", "sample", here + "a f"});
@@ -136,7 +148,7 @@ TEST_CASE("fish completes commands, options and names") {
     };
     CHECK(offers("lull tr") == "train\n");
     CHECK(offers("lull train --sample-") == "--sample-count\n--sample-every\n");
-    CHECK(offers("lull sample x --sampler ") == "ancestral\neuler\nheun\nlms\n");
+    CHECK(offers("lull sample x --sampler ") == "ancestral\nddim\neuler\nheun\nlms\n");
     CHECK(offers("lull completion ") == "bash\nfish\nzsh\n");
 }
 

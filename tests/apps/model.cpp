@@ -41,7 +41,7 @@ TEST_CASE("a diffusers folder is EDM around its network, unless flags say otherw
     const Model model = load_model(folder / "model");
     CHECK(model.config.edm.sigma_data == 0.5);
     CHECK(model.config.edm.mean == 0);
-    CHECK(model.config.edm.time_input == TimeInput::quarter_log_sigma);
+    CHECK(Named<TimeInput>::name_of(model.config.edm.time_input) == "quarter_log_sigma");
     CHECK(model.config.image() == Shape{8, 12, 1});
     CHECK(model.config.black == -1);
     CHECK(model.config.white == 1);
@@ -56,8 +56,8 @@ TEST_CASE("a diffusers folder is EDM around its network, unless flags say otherw
 
     const Model told = load_model(
         folder / "model",
-        {.sigma_data = 0.25, .mean = -0.5, .time_input = TimeInput::sigma, .black = 0, .white = 255, .height = 16, .width = 4});
-    CHECK(same_bits(told.denoiser()(x, 0.7), by_hand({.sigma_data = 0.25, .mean = -0.5, .time_input = TimeInput::sigma})));
+        {.sigma_data = 0.25, .mean = -0.5, .time_input = SigmaItself{}, .black = 0, .white = 255, .height = 16, .width = 4});
+    CHECK(same_bits(told.denoiser()(x, 0.7), by_hand({.sigma_data = 0.25, .mean = -0.5, .time_input = SigmaItself{}})));
     CHECK(told.config.white == 255);
     CHECK(told.config.image() == Shape{16, 4, 1});
 }
@@ -155,7 +155,8 @@ TEST_CASE("what is no model, and flags that contradict one, are refused in one l
     CHECK(refusal("run", {"--mean", "0"}) == "lull: --mean" + keeps);
     CHECK(refusal("run", {"--time-input", "sigma"}) == "lull: --time-input" + keeps);
     CHECK(refusal("run", {"--time-input", "sgima"}) ==
-          "lull: --time-input: unknown time input 'sgima'; did you mean 'sigma'? (quarter_log_sigma, sigma)\n");
+          "lull: --time-input: unknown time input 'sgima'; did you mean 'sigma'? (quarter_log_sigma, sigma, none, cosine, "
+          "linear, vp, ve)\n");
     CHECK(refusal("run", {"--weights", "emma"}) == "lull: --weights: unknown weights 'emma'; did you mean 'ema'? (ema, raw)\n");
     CHECK(refusal("run", {"--image-size", "32x"}) ==
           "lull: --image-size: expected pixels, such as 32, or width and height, such as 48x32, got '32x'\n");

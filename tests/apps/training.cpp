@@ -18,6 +18,7 @@
 #include "apps/lull/run_folder.h"
 #include "apps/lull/shell.h"
 #include "engine/threads.h"
+#include "tests/apps/run_files.h"
 #include "tests/apps/workshop.h"
 
 using namespace lull;
@@ -25,39 +26,6 @@ using namespace lull::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-// Every file of a folder, by its path inside.
-std::map<std::string, std::string> contents(const fs::path& folder) {
-    std::map<std::string, std::string> files;
-    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder))
-        if (entry.is_regular_file()) files[fs::relative(entry.path(), folder).string()] = read_bytes(entry.path());
-    return files;
-}
-
-// The log's steps, without what was measured.
-std::vector<nlohmann::json> logged_steps(const fs::path& folder) {
-    std::istringstream log(read_bytes(folder / "log.jsonl"));
-    std::vector<nlohmann::json> steps;
-    for (std::string line; std::getline(log, line);) {
-        nlohmann::json object = nlohmann::json::parse(line);
-        if (!object.contains("step")) continue;
-        for (const char* measured : {"seconds", "images_per_second", "peak_memory_mib"}) object.erase(measured);
-        steps.push_back(object);
-    }
-    return steps;
-}
-
-// The same files with the same bytes, but for times and machine.
-void check_same_run(const fs::path& a, const fs::path& b) {
-    auto of_a = contents(a), of_b = contents(b);
-    for (const char* name : {"log.jsonl", "config.json", "config.toml"}) {
-        of_a.erase(name);
-        of_b.erase(name);
-    }
-    for (const auto& [name, bytes] : of_a) CHECK_MESSAGE((of_b.contains(name) && of_b.at(name) == bytes), name);
-    CHECK(of_a.size() == of_b.size());
-    CHECK(logged_steps(a) == logged_steps(b));
-}
 
 long lines_of(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
 

@@ -10,6 +10,7 @@
 #include "engine/ops/reduce/reduce.h"
 #include "engine/random.h"
 #include "nn/data/fashion_mnist.h"
+#include "tests/support/compare.h"
 
 namespace lull {
 namespace {
@@ -41,20 +42,38 @@ TEST_CASE("noise has the level that is said of it") {
     for (const double v : variance) CHECK(std::abs(v - 1) < 4 * std::sqrt(2.0 / 1024));    // four standard errors
 }
 
-TEST_CASE("the loss is the weighted distance between D and the clean images") {
-    const EdmPreconditioner edm{.sigma_data = 0.6, .mean = -0.3};
+TEST_CASE("the loss is the weighted distance between D and the clean images, whatever the network answers") {
     const Network network = [](const Tensor& x, const Tensor& c_noise) { return tanh(x) * c_noise.reshape({-1, 1, 1, 1}); };
     const Tensor y = synthetic({4, 3, 5, 2}, -0.3, 0.6);
     const NoisyImages noisy = add_noise(y, {}, 1, Places{0, 1, 2, 3});
+    for (const Preconditioner& p :
+         {Preconditioner(EdmPreconditioner{.sigma_data = 0.6, .mean = -0.3}), Preconditioner(EpsPreconditioner{.mean = -0.3}),
+          Preconditioner(VPreconditioner{}), Preconditioner(VePreconditioner{})}) {
+        CAPTURE(Named<Preconditioner>::name_of(p));
+        const DenoisingLoss loss = denoising_loss(network, p, y, noisy);
+        const Tensor D = denoise(network, p, noisy.x, noisy.sigma);
+        const Tensor lambda = each(noisy.sigma, [&](double sigma) { return weight(p, sigma); });
+        const Tensor weighted = mean(lambda * sq(D - y), {1, 2, 3});
+        const std::vector<double> ours = loss.per_image.values(), expected = weighted.values();
+        CHECK(loss.per_image.shape() == Shape{4, 1, 1, 1});
+        // λ multiplies the rounding of a difference of nearly equal numbers: 1e-10 in f64 at the σ drawn here.
+        for (std::size_t i = 0; i < ours.size(); ++i) CHECK(ours[i] == doctest::Approx(expected[i]).epsilon(1e-10));
+        CHECK(loss.loss.item() == doctest::Approx(mean(weighted).item()).epsilon(1e-10));
+    }
+}
 
-    const EdmLoss loss = edm_loss(network, edm, y, noisy);
-    const Tensor D = denoise(network, edm, noisy.x, noisy.sigma);
-    const Tensor weighted = mean(edm.weight(noisy.sigma) * sq(D - y), {1, 2, 3});
-    const std::vector<double> ours = loss.per_image.values(), expected = weighted.values();
-    CHECK(loss.per_image.shape() == Shape{4, 1, 1, 1});
-    // λ multiplies the rounding of a difference of nearly equal numbers: 1e-10 in f64 at the σ drawn here.
-    for (std::size_t i = 0; i < ours.size(); ++i) CHECK(ours[i] == doctest::Approx(expected[i]).epsilon(1e-10));
-    CHECK(loss.loss.item() == doctest::Approx(mean(weighted).item()).epsilon(1e-10));
+TEST_CASE("an ε-network is to answer the noise, at the smallest noise level too, and a v-network v") {
+    const Tensor y = synthetic({2, 3, 3, 1}, 0, 0.6).to(DType::f32), n = random_normal(y.shape(), {.seed = 12});
+    for (const double level : {1e-9, 1e-4, 0.5, 600.0}) {
+        CAPTURE(level);
+        const Tensor sigma = full({2, 1, 1, 1}, level);
+        const NoisyImages noisy{y + sigma * n, sigma, n};
+        CHECK(test::relative_error(network_target(EpsPreconditioner{}, y, noisy), n) < 3e-7);    // three roundings of f32
+        CHECK(test::relative_error(network_target(VePreconditioner{}, y, noisy), -n) < 3e-7);
+        const double signal = 1 / std::sqrt(1 + sq(level)), noise = level * signal;    // √ᾱ, √(1-ᾱ)
+        // 1 - c_skip, rounded by 6e-8, is divided by σ: at most √6e-8.
+        CHECK(test::relative_error(network_target(VPreconditioner{}, y, noisy), signal * n - noise * y) < 2.5e-4);
+    }
 }
 
 TEST_CASE("the loss's gradient reaches the network's weights") {
@@ -63,7 +82,7 @@ TEST_CASE("the loss's gradient reaches the network's weights") {
     const NoisyImages noisy = add_noise(y, {}, 1, Places{0, 1, 2, 3});
     Tensor weight = scalar(0.3, DType::f64);
     weight.requires_grad();
-    const EdmLoss loss = edm_loss([&](const Tensor& x, const Tensor&) { return weight * x; }, edm, y, noisy);
+    const DenoisingLoss loss = denoising_loss([&](const Tensor& x, const Tensor&) { return weight * x; }, edm, y, noisy);
     CHECK(!loss.per_image.has_gradient());
     loss.loss.backward();
 
@@ -78,7 +97,7 @@ TEST_CASE("the network's input and target have unit variance at every noise leve
     for (const double level : {0.002, 0.1, 0.6, 2.0, 80.0}) {
         CAPTURE(level);
         const Tensor sigma = full({8, 1, 1, 1}, level, DType::f64);
-        const NoisyImages noisy{y + sigma * n, sigma};
+        const NoisyImages noisy{y + sigma * n, sigma, n};
         // Four standard errors over 32,768 pixels.
         CHECK(std::abs(standard_deviation(edm.c_in(sigma) * noisy.x) - 1) < 4 / std::sqrt(2.0 * 32768));
         CHECK(std::abs(standard_deviation(network_target(edm, y, noisy)) - 1) < 4 / std::sqrt(2.0 * 32768));
@@ -129,7 +148,7 @@ TEST_CASE("taking the mean out makes no difference but for the mean") {
     const Tensor y = synthetic({4, 3, 3, 1}, 0, 0.6);
     const NoisyImages noisy = add_noise(y, {}, 1, Places{0, 1, 2, 3});
     const std::vector<double> a = network_target(plain, y, noisy).values();
-    const std::vector<double> b = network_target(centred, y - 0.5, {noisy.x - 0.5, noisy.sigma}).values();
+    const std::vector<double> b = network_target(centred, y - 0.5, {noisy.x - 0.5, noisy.sigma, noisy.n}).values();
     for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == doctest::Approx(b[i]).epsilon(1e-11));
 }
 
@@ -141,8 +160,8 @@ TEST_CASE("shapes that do not agree are errors") {
     CHECK_THROWS_AS(add_noise(ones({2, 3}), {}, 1, Places{1, 2}), Error);
     const NoisyImages noisy = add_noise(y, {}, 1, Places{1, 2});
     const Network same = [](const Tensor& x, const Tensor&) { return x; };
-    CHECK_THROWS_AS(edm_loss(same, EdmPreconditioner{}, ones({2, 3, 1, 1}), noisy), Error);
-    CHECK_THROWS_AS(edm_loss(
+    CHECK_THROWS_AS(denoising_loss(same, EdmPreconditioner{}, ones({2, 3, 1, 1}), noisy), Error);
+    CHECK_THROWS_AS(denoising_loss(
                         [](const Tensor& x, const Tensor&) {
                             return zeros({x.size(0), 1, 1, 1});
                         },

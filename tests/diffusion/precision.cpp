@@ -46,7 +46,7 @@ struct Run {
     void train(std::int64_t steps, std::int64_t first = 0) {
         const auto loss = [this](Positions p) {
             const Tensor y = images_at(p);
-            return edm_loss(network_of(unet, precision), edm, y, add_noise(y, {}, 2, p)).loss;
+            return denoising_loss(network_of(unet, precision), edm, y, add_noise(y, {}, 2, p)).loss;
         };
         lull::train(parameters, optimizer, loss,
                     {.steps = steps, .first_step = first, .batch = 16, .schedule = OneCycle{4e-3, 40}},
@@ -76,7 +76,7 @@ TEST_CASE("in bf16 the masters' gradients are near those in f32") {
     for (Run* run : {&f32, &bf16}) {
         const Tensor y = images_at(positions);
         run->parameters.begin_step();
-        edm_loss(network_of(run->unet, run->precision), run->edm, y, add_noise(y, {}, 2, positions)).loss.backward();
+        denoising_loss(network_of(run->unet, run->precision), run->edm, y, add_noise(y, {}, 2, positions)).loss.backward();
         run->parameters.finish_step();
     }
     const auto a = f32.parameters.gradients.values(), b = bf16.parameters.gradients.values();

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "diffusion/ddim.h"
 #include "diffusion/gaussian_mixture.h"
 #include "diffusion/sigmas.h"
 #include "engine/ops/concat/concat.h"
@@ -33,6 +34,7 @@ const NamedSampler kSamplers[] = {
     {"ancestral", [](auto&& D, auto&& x, auto s, auto&& run) { return sample_ancestral(D, x, s, {.eta = 0.8}, run); }},
     {"heun", [](auto&& D, auto&& x, auto s, auto&& run) { return sample_heun(D, x, s, {.s_churn = 4}, run); }},
     {"lms", [](auto&& D, auto&& x, auto s, auto&& run) { return sample_lms(D, x, s, {}, run); }},
+    {"ddim", [](auto&& D, auto&& x, auto s, auto&& run) { return sample_ddim(D, x, s, {.eta = 0.8, .clip = HUGE_VAL}, run); }},
 };
 
 Tensor sample_seeds(const Sample& sample, const Seeds& seeds) {
@@ -120,6 +122,12 @@ TEST_CASE("ancestral Euler splits the next level between a step down and noise")
     CHECK(step(1) == doctest::Approx(3 * 1.8 / 5 + 2.4 * 0.5).epsilon(1e-14));
     CHECK(step(0.75) == doctest::Approx(3 * 2.4 / 5 + 1.8 * 0.5).epsilon(1e-14));
     CHECK(step(2) == doctest::Approx(3 * 0.5).epsilon(1e-14));    // σ_up is at most σ'
+    // No noise where σ_down² ≤ stop_noise (1 + σ'²): 3.24 is 0.324 of 10.
+    const auto stopping = [&](double stop) {
+        return sample_ancestral(zero, x, std::vector<double>{5, 3}, {.eta = 1, .stop_noise = stop}, run).item();
+    };
+    CHECK(stopping(0.3239) == step(1));
+    CHECK(stopping(0.3241) == step(0));
 }
 
 TEST_CASE("the caller sees every step and can stop") {
@@ -167,7 +175,11 @@ TEST_CASE("options that cannot be are errors") {
     CHECK_THROWS_AS(sample_lms(D, x, sigmas, {.order = 0}), Error);
     CHECK_THROWS_AS(sample_lms(D, x, sigmas, {.order = 5}), Error);
     CHECK_THROWS_AS(sample_ancestral(D, x, sigmas, {.eta = -0.1}), Error);
+    CHECK_THROWS_AS(sample_ancestral(D, x, sigmas, {.stop_noise = -0.1}), Error);
     CHECK_THROWS_AS(sample_heun(D, x, sigmas, {.s_churn = -1}), Error);
+    CHECK_THROWS_AS(sample_ddim(D, x, sigmas, {.eta = -0.1}), Error);
+    CHECK_THROWS_AS(sample_ddim(D, x, sigmas, {.clip = 0}), Error);
+    CHECK_THROWS_AS(sample_ddim(D, x, sigmas, {.stop_noise = -0.1}), Error);
 }
 
 TEST_CASE("noise for which there are no seeds is an error") {

@@ -48,7 +48,7 @@ int main() {
     AdamW optimizer;
     const auto loss = [&](Positions batch) {
         const Tensor y = mixture.draw(batch).reshape({-1, 1, 1, 2});
-        return edm_loss(std::ref(network), edm, y, add_noise(y, LogNormal{.mean = 0}, /*seed=*/1, batch)).loss;
+        return denoising_loss(std::ref(network), edm, y, add_noise(y, LogNormal{.mean = 0}, /*seed=*/1, batch)).loss;
     };
     train(parameters, optimizer, loss, {.steps = 1000, .batch = 256, .schedule = OneCycle{1e-2, 1000}});
 

@@ -57,7 +57,7 @@ Tensor readme_example(const ImageDataset& data, const std::int64_t steps, const 
     const auto loss = [&](Positions batch) {
         const Tensor y = stream.batch(data, batch).images;                          // (N, H, W, C)
         const NoisyImages noisy = add_noise(y, LogNormal{}, stream.seed, batch);    // x = y + σ n
-        return edm_loss(std::ref(unet), edm, y, noisy).loss;
+        return denoising_loss(std::ref(unet), edm, y, noisy).loss;
     };
     train(parameters, optimizer, loss, {.steps = steps, .batch = 64, .schedule = OneCycle{4e-3, steps}});
 

@@ -11,106 +11,16 @@
 #include "engine/cpu/image_groups.h"
 #include "engine/cpu/parallel.h"
 #include "engine/cpu/partial_sums.h"
+#include "engine/ops/resnet_block/cpu_block.h"
 #include "engine/ops/resnet_block/kernels.h"
 
 namespace lull::cpu {
 
 namespace {
 
-template <class T>
-const T* data_or_null(const Tensor& t) {
-    return t.defined() ? t.data<T>() : nullptr;
-}
-
-// What all images share: sizes, and where the tensors lie. S: of the elements of x, skip, y and their gradients, which a
-// group converts to the type T of all others when it begins, and from it when it ends.
-template <class S>
-struct Block {
-    using T = Compute<S>;
-    std::int64_t images, pixels, C1, C, O;    // C1 of the C input channels are x's
-    Groups groups;
-    const S *x, *skip;    // skip and emb may be null
-    const T* emb;
-    const ResnetBlockWeights& w;
-    ConvShape filter1, filter2;
-
-    Block(const Tensor& x_tensor, const Tensor& skip_tensor, const Tensor& emb_tensor, const ResnetBlockWeights& weights,
-          const ResnetBlockOptions& options)
-        : images(x_tensor.size(0)),
-          pixels(x_tensor.size(1) * x_tensor.size(2)),
-          C1(x_tensor.size(3)),
-          C(weights.conv1_weight.size(3)),
-          O(weights.conv1_weight.size(0)),
-          groups{options.groups, options.eps},
-          x(x_tensor.data<S>()),
-          skip(data_or_null<S>(skip_tensor)),
-          emb(data_or_null<T>(emb_tensor)),
-          w(weights),
-          filter1(filter(x_tensor, C)),
-          filter2(filter(x_tensor, O)) {}
-    ConvShape filter(const Tensor& image, std::int64_t channels) const {
-        return {.height = image.size(1),
-                .width = image.size(2),
-                .channels = channels,
-                .out_channels = O,
-                .kernel_height = 3,
-                .kernel_width = 3,
-                .padding = 1};
-    }
-    bool has_shortcut() const { return w.shortcut_weight.defined(); }
-
-    // The images of a group. x ‖ skip as they lie, or `both` side by side where a vector would straddle the seam, or where the
-    // sum is the shortcut.
-    struct Input {
-        const Block& block;
-        const T *x, *skip, *both;    // skip and both may be null
-        const T* joined() const { return both ? both : x; }
-        Image<T> operator[](std::int64_t i) const {
-            const bool two = skip && !both;
-            const std::int64_t first = two ? block.C1 : block.C;
-            return {.pixels = block.pixels,
-                    .channels = block.C,
-                    .first = joined() + i * block.pixels * first,
-                    .first_channels = first,
-                    .second = two ? skip + i * block.pixels * (block.C - first) : nullptr};
-        }
-        // Calls f(x or skip, its channels, its part (O, channels) of the shortcut's weight) for both.
-        template <class F>
-        void for_each_source(const F& f) const {
-            const T* const weight = block.w.shortcut_weight.template data<T>();
-            f(x, block.C1, weight);
-            if (skip) f(skip, block.C - block.C1, weight + block.C1);
-        }
-    };
-    Input in(Scratch& scratch, std::int64_t first, std::int64_t count) const {
-        const std::int64_t C2 = C - C1;
-        const T* const x_group = load(scratch, x + first * pixels * C1, count * pixels * C1);
-        if (!skip) return {*this, x_group, nullptr, nullptr};
-        const T* const skip_group = load(scratch, skip + first * pixels * C2, count * pixels * C2);
-        if (C1 % lanes<T>() == 0 && has_shortcut()) return {*this, x_group, skip_group, nullptr};
-        T* const both = scratch.take<T>(count * pixels * C);
-        for (std::int64_t p = 0; p < count * pixels; ++p) {
-            std::copy_n(x_group + p * C1, C1, both + p * C);
-            std::copy_n(skip_group + p * C2, C2, both + p * C + C1);
-        }
-        return {*this, x_group, skip_group, both};
-    }
-    Image<T> middle(const T* h, std::int64_t i) const {
-        return {.pixels = pixels, .channels = O, .first = h + i * pixels * O, .first_channels = O};
-    }
-
-    // What is added to h where the second GroupNorm reads it: the first convolution's bias and the image's embedding.
-    const T* shift(Scratch& scratch, std::int64_t n) const {
-        T* const sum = scratch.take<T>(O);
-        const T* const bias = w.conv1_bias.data<T>();
-        for (std::int64_t o = 0; o < O; ++o) sum[o] = bias[o] + (emb ? emb[n * O + o] : T(0));
-        return sum;
-    }
-};
-
 // Statistics are (images, groups, 2). h may be null: then nobody needs it later.
 template <class S, class T = Compute<S>>
-void forward_group(const Block<S>& block, const Convolution<T>& conv1, const Convolution<T>& conv2, std::int64_t first,
+void forward_group(const ResnetBlock<S>& block, const Convolution<T>& conv1, const Convolution<T>& conv2, std::int64_t first,
                    std::int64_t count, S* y_all, T* h_all, T* statistics1_all, T* statistics2_all) {
     Scratch scratch;
     const ResnetBlockWeights& w = block.w;
@@ -164,7 +74,7 @@ struct SumLayout {
     std::int64_t bias1, bias2, norm1, norm2, shortcut, size;
 
     template <class S>
-    explicit SumLayout(const Block<S>& block)
+    explicit SumLayout(const ResnetBlock<S>& block)
         : bias1(0),
           bias2(bias1 + channel_array<T>(block.O)),
           norm1(bias2 + channel_array<T>(block.O)),
@@ -182,7 +92,7 @@ struct SumLayout {
 template <class S>
 struct Backward {
     using T = Compute<S>;
-    const Block<S>& block;
+    const ResnetBlock<S>& block;
     const Convolution<T>&conv1, &conv2;
     const SumLayout<T>& parts;
     const std::vector<std::int64_t>&offsets1, &offsets2;    // of pixels in the convolutions' padded inputs
@@ -344,7 +254,7 @@ struct Backward {
     }
 
     // The shortcut's gradients; that of its input is added to what hand_out wrote.
-    void shortcut(const typename Block<S>::Input& in, std::int64_t count, const T* dy, const Destination& dx,
+    void shortcut(const typename ResnetBlock<S>::Input& in, std::int64_t count, const T* dy, const Destination& dx,
                   const Destination& dskip, T* sums) const {
         const std::int64_t pixels = block.pixels, O = block.O;
         T* dweight = sums + parts.shortcut;    // (O, C)
@@ -369,7 +279,7 @@ struct Backward {
 
 // Adds up the slots' sums into the gradients of all weights.
 template <class S, class T = Compute<S>>
-void sum_weight_gradients(const Block<S>& block, const SumLayout<T>& parts, const T* sums, std::int64_t slots,
+void sum_weight_gradients(const ResnetBlock<S>& block, const SumLayout<T>& parts, const T* sums, std::int64_t slots,
                           WeightGradient<T>& filter1, WeightGradient<T>& filter2, const ResnetBlockGradients& gradients) {
     const auto sum = [&](std::int64_t begin, std::int64_t n, Into into) {
         if (into.tensor.defined()) sum_partials(sums + begin, slots, parts.size, n, into.tensor.data<T>(), into.add);
@@ -397,7 +307,7 @@ void resnet_block_forward(const Tensor& x, const Tensor& skip, const Tensor& emb
                           const ResnetBlockOptions& options, Tensor y, Tensor h, Tensor statistics1, Tensor statistics2) {
     with_storage_dtype("resnet_block", x.dtype(), [&]<class S>(S) {
         using T = Compute<S>;
-        const Block<S> block(x, skip, emb, weights, options);
+        const ResnetBlock<S> block(x, skip, emb, weights, options);
         const auto conv1 = packed_convolution<T>(block.filter1, weights.conv1_weight);
         const auto conv2 = packed_convolution<T>(block.filter2, weights.conv2_weight);
         for_each_group(block.images, std::max(conv1->group(), conv2->group()), [&](std::int64_t first, std::int64_t count) {
@@ -412,7 +322,7 @@ void resnet_block_backward(const Tensor& x, const Tensor& skip, const Tensor& em
                            const Tensor& statistics2, const Tensor& dy, const ResnetBlockGradients& gradients) {
     with_storage_dtype("resnet_block", x.dtype(), [&]<class S>(S) {
         using T = Compute<S>;
-        const Block<S> block(x, skip, emb, weights, options);
+        const ResnetBlock<S> block(x, skip, emb, weights, options);
         Convolution<T> conv1(block.filter1), conv2(block.filter2);
         conv1.pack_backward(weights.conv1_weight.data<T>());
         conv2.pack_backward(weights.conv2_weight.data<T>());
