@@ -46,9 +46,9 @@ struct Sources {
 };
 
 // Where the sum goes, and what is added to it.
-template <class T, class Out>
+template <class T>
 struct Destination {
-    Out* y;    // (pixels, columns)
+    T* y;    // (pixels, columns)
     int pixels, height, width, columns;
     bool add, in_runs;    // in_runs: whether four neighbours can be read and written in one access
     const float *bias, *bias2;
@@ -61,7 +61,7 @@ struct Destination {
             for (int i = 0; i < 4; ++i)
                 if (in_runs || column + i < columns) sum.at[i] += value(column + i);
         };
-        Out* const to = y + pixel * columns + column;
+        T* const to = y + pixel * columns + column;
         const int rest = columns - residual_channels;
         if (bias) add_to_sum([&](int c) { return bias[c]; });
         if (bias2) add_to_sum([&](int c) { return bias2[c]; });
@@ -74,8 +74,8 @@ struct Destination {
                 add_run(column < residual_channels ? residual + pixel * residual_channels + column
                                                    : residual2 + pixel * rest + column - residual_channels);
             if (add) add_run(to);
-            Pack<Out, 4> rounded;
-            for (int i = 0; i < 4; ++i) rounded.at[i] = from_float<Out>(sum.at[i]);
+            Pack<T, 4> rounded;
+            for (int i = 0; i < 4; ++i) rounded.at[i] = from_float<T>(sum.at[i]);
             store_pack(to, rounded);
             return;
         }
@@ -85,14 +85,14 @@ struct Destination {
                                                       : residual2[pixel * rest + c - residual_channels]);
             });
         if (add) add_to_sum([&](int c) { return to_float(to[c - column]); });
-        for (int i = 0; i < 4 && column + i < columns; ++i) to[i] = from_float<Out>(sum.at[i]);
+        for (int i = 0; i < 4 && column + i < columns; ++i) to[i] = from_float<T>(sum.at[i]);
     }
 };
 
 // filters: (whole tiles of columns, whole tiles of K).
-template <class T, class Out, int kColumns>
+template <class T, int kColumns>
 __global__ void __launch_bounds__(kConvThreads)
-    conv_kernel(Sources<T> sources, const T* filters, Destination<T, Out> out, int column_blocks) {
+    conv_kernel(Sources<T> sources, const T* filters, Destination<T> out, int column_blocks) {
     auto& shared = shared_memory<GatherShared<T, kColumns>>();
     constexpr int kRowsAtOnce = kConvThreads / kUnits;
     const int thread = static_cast<int>(threadIdx.x), block = static_cast<int>(blockIdx.x);
@@ -196,31 +196,30 @@ const T* data_or_null(const Tensor& t) {
     return t.defined() ? t.data<T>() : nullptr;
 }
 
-template <class T, class Out>
+template <class T>
 void launch_conv(const Sources<T>& sources, const Tensor& filters, const ConvExtras& extras, Into y) {
     const auto columns = static_cast<int>(y.tensor.size(3));
     const int pixels = conv_pixels(y.tensor);
     if (columns == 0) return;
-    Out* const data = y.tensor.data<Out>();
     const auto in_runs = [](const Tensor& t) {
         return !t.defined() || (t.size(3) % 4 == 0 && reinterpret_cast<std::uintptr_t>(t.raw()) % 16 == 0);
     };
-    const Destination<T, Out> out{.y = data,
-                                  .pixels = pixels,
-                                  .height = static_cast<int>(y.tensor.size(1)),
-                                  .width = static_cast<int>(y.tensor.size(2)),
-                                  .columns = columns,
-                                  .add = y.add,
-                                  .in_runs = in_runs(y.tensor) && in_runs(extras.residual) && in_runs(extras.residual2),
-                                  .bias = data_or_null<float>(extras.bias),
-                                  .bias2 = data_or_null<float>(extras.bias2),
-                                  .residual = data_or_null<T>(extras.residual),
-                                  .residual2 = data_or_null<T>(extras.residual2),
-                                  .residual_channels = extras.residual.defined() ? static_cast<int>(extras.residual.size(3)) : 0};
+    const Destination<T> out{.y = y.tensor.data<T>(),
+                             .pixels = pixels,
+                             .height = static_cast<int>(y.tensor.size(1)),
+                             .width = static_cast<int>(y.tensor.size(2)),
+                             .columns = columns,
+                             .add = y.add,
+                             .in_runs = in_runs(y.tensor) && in_runs(extras.residual) && in_runs(extras.residual2),
+                             .bias = data_or_null<float>(extras.bias),
+                             .bias2 = data_or_null<float>(extras.bias2),
+                             .residual = data_or_null<T>(extras.residual),
+                             .residual2 = data_or_null<T>(extras.residual2),
+                             .residual_channels = extras.residual.defined() ? static_cast<int>(extras.residual.size(3)) : 0};
     const auto with_columns = [&]<int kColumns>(std::integral_constant<int, kColumns>) {
         const auto column_blocks = static_cast<int>(blocks_for(columns, kColumns));
         const unsigned blocks = blocks_for(pixels, kRows) * static_cast<unsigned>(column_blocks);
-        launch<conv_kernel<T, Out, kColumns>>(
+        launch<conv_kernel<T, kColumns>>(
             {.grid = {blocks}, .block = {kConvThreads}, .shared_bytes = sizeof(GatherShared<T, kColumns>)}, sources,
             filters.data<T>(), out, column_blocks);
     };
@@ -228,15 +227,6 @@ void launch_conv(const Sources<T>& sources, const Tensor& filters, const ConvExt
         with_columns(std::integral_constant<int, 32>{});
     else
         with_columns(std::integral_constant<int, 64>{});
-}
-
-// y is of the images' type, or f32.
-template <class T>
-void launch_conv(const Sources<T>& sources, const Tensor& filters, const ConvExtras& extras, Into y) {
-    if (y.tensor.dtype() == DType::f32)
-        launch_conv<T, float>(sources, filters, extras, y);
-    else
-        launch_conv<T, T>(sources, filters, extras, y);
 }
 
 }    // namespace

@@ -24,10 +24,10 @@ struct ConvExtras {
     Tensor residual = {}, residual2 = {};
 };
 
-// y (+)= Σ_terms (at most 3, of equal N, O and y's extents) + extras. y: (N, H', W', O), of the images' type or f32.
+// y (+)= Σ_terms (at most 3, of equal N, O and y's extents) + extras. y: (N, H', W', O), of the images' type.
 void conv_forward(std::span<const ConvTerm> terms, const ConvExtras& extras, Into y);
 
-// dx (+)= the gradient of x in such a term. dy: (N, H', W', O), dx: (N, H, W, C), of dy's type or f32.
+// dx (+)= the gradient of x in such a term. dy: (N, H', W', O), dx: (N, H, W, C), of dy's type.
 void conv_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dx,
                         std::int64_t first_channel = 0);
 
