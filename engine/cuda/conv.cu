@@ -13,6 +13,7 @@
 
 #include "engine/cuda/conv_source.cuh"
 #include "engine/cuda/conv_tiles.cuh"
+#include "engine/cuda/library_conv.h"
 
 namespace lull::cuda {
 
@@ -232,6 +233,10 @@ void launch_conv(const Sources<T>& sources, const Tensor& filters, const ConvExt
 }    // namespace
 
 void conv_forward(std::span<const ConvTerm> terms, const ConvExtras& extras, Into y) {
+    const bool alone = terms.size() == 1 && !extras.bias.defined() && !extras.bias2.defined() && !extras.residual.defined();
+    const auto& [x, weight, options, first_channel] = terms.front();
+    if (alone && weight.size(3) == x.size(3) && convolve_by_library(ConvPass::forward, x, weight, y.tensor, options, y.add))
+        return;
     check(terms.size() <= kMaxTerms, "conv_forward", "expected at most ", kMaxTerms, " terms, got ", terms.size());
     with_device_dtype("conv2d", terms.front().x.dtype(), [&](auto type) {
         using T = decltype(type);
@@ -263,6 +268,8 @@ void conv_forward(std::span<const ConvTerm> terms, const ConvExtras& extras, Int
 
 void conv_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dx,
                         std::int64_t first_channel) {
+    if (weight.size(3) == dx.tensor.size(3) && convolve_by_library(ConvPass::data, dx.tensor, weight, dy, options, dx.add))
+        return;
     with_device_dtype("conv2d", dy.dtype(), [&](auto type) {
         using T = decltype(type);
         const ConvReach reach = backward_reach(weight, options);

@@ -1,6 +1,6 @@
 // Convolution of images on the device: the building blocks of conv2d and resnet_block. Images are f32 or bf16, filters, biases
 // and their gradients f32; bf16 is multiplied by bf16 (filters are rounded) on tensor cores; sums are f32, and of f32 images
-// also the products, never TF32. The same bits from run to run.
+// also the products, never TF32. The same bits from run to run. Wide layers may be computed by a library (library_conv.h).
 #pragma once
 
 #include <span>

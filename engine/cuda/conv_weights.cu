@@ -10,6 +10,7 @@
 #include "engine/cuda/conv.h"
 #include "engine/cuda/conv_source.cuh"
 #include "engine/cuda/conv_tiles.cuh"
+#include "engine/cuda/library_conv.h"
 
 namespace lull::cuda {
 
@@ -102,6 +103,7 @@ void conv_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOption
     Tensor& dw = dweight.tensor;
     const std::int64_t O = dw.size(0), channels = x.size(3), K = dw.size(1) * dw.size(2) * channels;
     if (O * K == 0) return;
+    if (dw.size(3) == channels && convolve_by_library(ConvPass::filters, x, dw, dy, options, dweight.add)) return;
     with_device_dtype("conv2d", x.dtype(), [&](auto type) {
         using T = decltype(type);
         const int pixels = conv_pixels(dy);

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "engine/autograd.h"
+#include "engine/cuda/library_conv.h"
 #include "engine/cuda/runtime.h"
 #include "engine/ops/elementwise/elementwise.h"
 #include "engine/ops/reduce/reduce.h"
@@ -145,6 +146,23 @@ TEST_CASE("conv2d with whole and partial tiles of pixels and channels") {
     cases({.stride = 2, .padding = 2}, shapes(1, 6, 7, 8, 16, 5));
     cases({}, shapes(1, 23, 24, 8, 8, 1));
 }
+
+#ifdef LULL_WITH_CUDA
+TEST_CASE("conv2d on CUDA by our kernels and by the library") {
+    if (!cuda::available()) return;
+    for (const cuda::ConvPath path : {cuda::ConvPath::kernels, cuda::ConvPath::library}) {
+        if (path == cuda::ConvPath::library && !cuda::has_library_conv()) continue;
+        cuda::set_conv_path(path);
+        run({"conv2d_library",
+             [](const Inputs& in) { return conv2d(in[0], in[1], {}, {.padding = 1}); },
+             {.shapes = {{{2, 5, 6, 64}, {72, 3, 3, 64}}, {{2, 6, 5, 8}, {16, 3, 3, 8}}}}});
+        run({"conv2d_library_stride",
+             [](const Inputs& in) { return conv2d(in[0], in[1], in[2], {.stride = 2, .padding = 1}); },
+             {.shapes = {shapes(1, 7, 8, 16, 8, 3)}}});
+    }
+    cuda::set_conv_path(cuda::ConvPath::by_table);
+}
+#endif
 
 TEST_CASE("conv2d of any filter, stride and padding is what its definition says") {
     struct Filter {
