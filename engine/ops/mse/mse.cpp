@@ -27,10 +27,10 @@ Tensor mse(const Tensor& prediction, const Tensor& target, const Tensor& weight)
         check(weight.shape() == per_image && weight.dtype() == prediction.dtype(), "mse", "expected a weight ",
               prediction.dtype(), ' ', per_image, ", got ", weight);
     }
-    if (is_bf16(prediction)) return mse(wide(prediction), wide(target), wide(weight));
+    if (widens(prediction)) return mse(wide(prediction), wide(target), wide(weight));
     const Tensor p = prediction.contiguous(), t = target.detach().contiguous();
     const Tensor w = weight.defined() ? weight.detach().contiguous() : weight;
-    Tensor loss = empty_beside(p, {});
+    Tensor loss = empty({}, compute_dtype(p), p.device());
     dispatch(p, cpu::mse_forward, cuda::mse_forward)(p, t, w, loss);
     return recording(p) ? record<MseBackward>(loss, {p}, p, t, w) : loss;
 }

@@ -86,23 +86,23 @@ std::vector<int> all_axes(const Tensor& x) {
 }    // namespace
 
 Tensor sum(const Tensor& x, std::span<const int> axes) {
-    if (is_bf16(x)) return rounded(sum(wide(x), axes));
+    if (widens(x)) return rounded(sum(wide(x), axes));
     return scaled_sum(grouped("sum", x, axes), 1);
 }
 
 Tensor mean(const Tensor& x, std::span<const int> axes) {
-    if (is_bf16(x)) return rounded(mean(wide(x), axes));
+    if (widens(x)) return rounded(mean(wide(x), axes));
     const Grouped in = grouped("mean", x, axes);
     return scaled_sum(in, 1 / static_cast<double>(in.x.size(1)));
 }
 
 Tensor max(const Tensor& x, std::span<const int> axes) {
-    if (is_bf16(x)) return rounded(max(wide(x), axes));
+    if (widens(x)) return rounded(max(wide(x), axes));
     return extreme("max", Reduction::max, grouped("max", x, axes));
 }
 
 Tensor min(const Tensor& x, std::span<const int> axes) {
-    if (is_bf16(x)) return rounded(min(wide(x), axes));
+    if (widens(x)) return rounded(min(wide(x), axes));
     return extreme("min", Reduction::min, grouped("min", x, axes));
 }
 

@@ -19,7 +19,7 @@ struct UpsampleBackward {
 Tensor upsample_nearest(const Tensor& input, int factor) {
     check(input.rank() == 4, "upsample_nearest", "expected x (N, H, W, C), got ", input);
     check(factor >= 1, "upsample_nearest", "expected a factor of at least 1, got ", factor);
-    if (is_bf16(input)) return rounded(upsample_nearest(wide(input), factor));
+    if (widens(input)) return rounded(upsample_nearest(wide(input), factor));
     const Tensor x = input.contiguous();
     Tensor y = empty_beside(x, {x.size(0), factor * x.size(1), factor * x.size(2), x.size(3)});
     dispatch(x, cpu::upsample_forward, cuda::upsample_forward)(x, factor, y);
