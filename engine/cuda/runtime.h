@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace lull::cuda {
@@ -28,7 +29,16 @@ void upload(const void* from, void* to, std::size_t bytes);
 void download(const void* from, void* to, std::size_t bytes);
 void fill(void* memory, int byte, std::size_t bytes);
 
-// Waits for all work. Throws Error when any of it failed.
+// An index that a kernel found out of range among data that only the device has seen. The kernel notes it at bad_index(), memory
+// that both sides reach; the next synchronize or download throws it as an Error, such as a label's:
+// "[cross_entropy] expected labels in [0, 10), got 12 for row 3".
+struct BadIndex {
+    const char *where = nullptr, *what = nullptr;    // strings that live forever; null: there is none
+    std::int64_t limit = 0, index = 0, row = 0;
+};
+BadIndex* bad_index();
+
+// Waits for all work. Throws Error when any of it failed, or noted a bad index.
 void synchronize();
 
 }    // namespace lull::cuda

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "engine/cuda/host/memory.h"
 #include "engine/error.h"
@@ -110,6 +111,7 @@ void upload(const void* from, void* to, std::size_t bytes) {
     std::memcpy(to, from, bytes);
 }
 void download(const void* from, void* to, std::size_t bytes) {
+    synchronize();
     const host::DeviceMemoryOpen open;
     std::memcpy(to, from, bytes);
 }
@@ -117,6 +119,16 @@ void fill(void* memory, int byte, std::size_t bytes) {
     const host::DeviceMemoryOpen open;
     std::memset(memory, byte, bytes);
 }
-void synchronize() {}
+
+BadIndex* bad_index() {
+    static BadIndex noted;
+    return &noted;
+}
+
+void synchronize() {
+    if (!bad_index()->where) return;
+    const BadIndex bad = std::exchange(*bad_index(), {});
+    fail(bad.where, "expected ", bad.what, " in [0, ", bad.limit, "), got ", bad.index, " for row ", bad.row);
+}
 
 }    // namespace lull::cuda

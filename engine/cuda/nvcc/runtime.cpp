@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
+#include <utility>
 
 #include "engine/cuda/nvcc/runtime.h"
 
@@ -117,6 +119,20 @@ void download(const void* from, void* to, std::size_t bytes) {
 
 void fill(void* memory, int byte, std::size_t bytes) { check_cuda(cudaMemsetAsync(memory, byte, bytes, stream()), "fill"); }
 
-void synchronize() { check_cuda(cudaStreamSynchronize(stream()), "cuda"); }
+BadIndex* bad_index() {
+    static BadIndex* const noted = [] {
+        void* memory = nullptr;
+        check_cuda(cudaHostAlloc(&memory, sizeof(BadIndex), cudaHostAllocMapped), "cuda");
+        return new (memory) BadIndex;
+    }();
+    return noted;
+}
+
+void synchronize() {
+    check_cuda(cudaStreamSynchronize(stream()), "cuda");
+    if (!bad_index()->where) return;
+    const BadIndex bad = std::exchange(*bad_index(), {});
+    fail(bad.where, "expected ", bad.what, " in [0, ", bad.limit, "), got ", bad.index, " for row ", bad.row);
+}
 
 }    // namespace lull::cuda

@@ -17,6 +17,7 @@ void free(void*) noexcept {}
 void upload(const void*, void*, std::size_t) { fail("cuda", unavailable()); }
 void download(const void*, void*, std::size_t) { fail("cuda", unavailable()); }
 void fill(void*, int, std::size_t) { fail("cuda", unavailable()); }
+BadIndex* bad_index() { fail("cuda", unavailable()); }
 void synchronize() {}
 
 }    // namespace lull::cuda

@@ -45,14 +45,14 @@ Tensor normalised(const Tensor& x_any, const Tensor& weight_any, const Tensor& b
 
 BatchNormalised batch_norm_train(const Tensor& x_any, const Tensor& weight, const Tensor& bias, double eps) {
     check_arguments(x_any, weight, bias);
-    if (is_bf16(x_any)) {
+    if (widens(x_any)) {
         const auto [y, mean, variance] = batch_norm_train(wide(x_any), wide(weight), wide(bias), eps);
         return {rounded(y), mean, variance};
     }
     const Tensor x = x_any.contiguous();
     check(x.elements() != x.size(-1) || x.elements() == 0, "batch_norm",
           "expected more than one element per channel while training, got ", x);
-    const Tensor mean = empty_beside(x, {x.size(-1)}), variance = empty_like(mean);
+    const Tensor mean = empty({x.size(-1)}, compute_dtype(x), x.device()), variance = empty_like(mean);
     dispatch(x, cpu::batch_norm_statistics, cuda::batch_norm_statistics)(x, mean, variance);
     return {normalised(x, weight, bias, mean, variance, eps, true), mean, variance};
 }
@@ -60,9 +60,9 @@ BatchNormalised batch_norm_train(const Tensor& x_any, const Tensor& weight, cons
 Tensor batch_norm_eval(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& variance,
                        double eps) {
     check_arguments(x, weight, bias);
-    if (is_bf16(x)) return rounded(batch_norm_eval(wide(x), wide(weight), wide(bias), mean, variance, eps));
-    check_channels("mean", mean, x.size(-1), x.dtype());
-    check_channels("variance", variance, x.size(-1), x.dtype());
+    if (widens(x)) return rounded(batch_norm_eval(wide(x), wide(weight), wide(bias), mean, variance, eps));
+    check_channels("mean", mean, x.size(-1), compute_dtype(x));
+    check_channels("variance", variance, x.size(-1), compute_dtype(x));
     return normalised(x, weight, bias, mean.detach().contiguous(), variance.detach().contiguous(), eps, false);
 }
 

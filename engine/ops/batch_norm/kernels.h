@@ -5,7 +5,8 @@
 
 namespace lull {
 
-// x, y, dy: (N, …, C); weight, bias, mean, variance: (C); all contiguous and of one type.
+// x, y, dy: (N, …, C); weight, bias, mean, variance: (C); all contiguous and of one type, but mean and variance f32 where the
+// others are bf16.
 LULL_KERNEL(batch_norm_statistics, (const Tensor& x, Tensor mean, Tensor variance));
 LULL_KERNEL(batch_norm_forward, (const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                                  const Tensor& variance, double eps, Tensor y));

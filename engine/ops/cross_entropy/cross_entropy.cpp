@@ -25,8 +25,10 @@ Tensor cross_entropy(const Tensor& logits_any, const Tensor& labels_any) {
     check(labels_any.defined() && labels_any.shape() == Shape{logits_any.size(0)} &&
               (labels_any.dtype() == DType::i32 || labels_any.dtype() == DType::i64),
           "cross_entropy", "expected labels (", logits_any.size(0), ",) of i32 or i64, got ", labels_any);
-    const Tensor logits = wide(logits_any).contiguous(), labels = labels_any.to(DType::i64).contiguous();
-    const Tensor sums = empty_beside(logits, {logits.size(0)}), loss = empty_beside(logits, {});
+    const Tensor logits = (widens(logits_any) ? wide(logits_any) : logits_any).contiguous(),
+                 labels = labels_any.to(DType::i64).contiguous();
+    const DType compute = compute_dtype(logits);
+    const Tensor sums = empty({logits.size(0)}, compute, logits.device()), loss = empty({}, compute, logits.device());
     dispatch(logits, cpu::cross_entropy_forward, cuda::cross_entropy_forward)(logits, labels, sums, loss);
     return recording(logits) ? record<CrossEntropyBackward>(loss, {logits}, logits, labels, sums) : loss;
 }

@@ -66,23 +66,42 @@ __global__ void __launch_bounds__(kNormThreads, 2) group_norm_moments_kernel(Sou
     for (int i = static_cast<int>(threadIdx.x); i < 2 * cut.groups; i += kNormThreads) to[i] = shared.groups[i];
 }
 
-// Chunk after chunk into one mean and one sum of squares (Chan, Golub & LeVeque 1979). A thread for each of `count` groups.
-__global__ void group_norm_merge_kernel(const float* moments_of_chunks, int chunks, int pixels_of_chunk, int pixels, int groups,
-                                        int width, std::int64_t count, float eps, float* statistics) {
-    const std::int64_t i = global_thread();
-    if (i >= count) return;
-    const float* from = moments_of_chunks + ((i / groups) * chunks * groups + i % groups) * 2;
-    float elements = 0, mean = 0, squares = 0;
-    for (int chunk = 0; chunk < chunks; ++chunk, from += 2 * groups) {
-        const int rest = pixels - chunk * pixels_of_chunk;
-        const float more = static_cast<float>(rest < pixels_of_chunk ? rest : pixels_of_chunk) * static_cast<float>(width);
-        const float distance = from[0] - mean, total = elements + more;
+// The count, mean and sum of squares about it of some elements, to which others are joined (Chan, Golub & LeVeque 1979).
+struct Moments {
+    float count = 0, mean = 0, squares = 0;
+    LULL_DEVICE void join(float more, float their_mean, float their_squares) {
+        if (more == 0) return;
+        const float distance = their_mean - mean, total = count + more;
         mean += distance * (more / total);
-        squares += from[1] + distance * distance * (elements * more / total);
-        elements = total;
+        squares += their_squares + distance * distance * (count * more / total);
+        count = total;
     }
-    statistics[2 * i] = mean;
-    statistics[2 * i + 1] = 1 / sqrtf(squares / elements + eps);
+};
+
+// A warp for each of `count` groups: lanes take chunks in turn, and join by halves. statistics: (count, 2), the mean and either
+// the variance or 1/√(variance + eps).
+__global__ void __launch_bounds__(kNormThreads)
+    group_norm_merge_kernel(const float* moments_of_chunks, int chunks, int pixels_of_chunk, int pixels, int groups, int width,
+                            std::int64_t count, bool variance, float eps, float* statistics) {
+    const std::int64_t i = global_thread() / kWarp;
+    if (i >= count) return;    // whole warps leave
+    Moments moments;
+    for (int chunk = lane_of_thread(); chunk < chunks; chunk += kWarp) {
+        const float* const from = moments_of_chunks + ((i / groups * chunks + chunk) * groups + i % groups) * 2;
+        const int rest = pixels - chunk * pixels_of_chunk;
+        const int own = rest < pixels_of_chunk ? rest : pixels_of_chunk;
+        moments.join(static_cast<float>(own) * static_cast<float>(width), from[0], from[1]);
+    }
+    for (int distance = kWarp / 2; distance > 0; distance /= 2) {
+        const int other = lane_of_thread() + distance;
+        const float theirs = shuffle(moments.count, other), mean = shuffle(moments.mean, other);
+        const float squares = shuffle(moments.squares, other);
+        if (lane_of_thread() < distance) moments.join(theirs, mean, squares);
+    }
+    if (lane_of_thread() > 0) return;
+    const float mean_square = moments.squares / moments.count;
+    statistics[2 * i] = moments.mean;
+    statistics[2 * i + 1] = variance ? mean_square : 1 / sqrtf(mean_square + eps);
 }
 
 // y from x and the statistics.
@@ -106,7 +125,7 @@ __global__ void __launch_bounds__(kNormThreads, 2)
 template <class T, int V, bool kSilu>
 __global__ void __launch_bounds__(kNormThreads, 2)
     group_norm_backward_kernel(Source<T> in, Cut cut, Affine affine, const float* statistics, const T* dy, Target<T> dx,
-                               float* sums, T* y) {
+                               bool of_x, float* sums, T* y) {
     const Part part = part_of_block(cut, in.pixels);
     const Shared<3> shared(cut, 2);
     auto* const x_slab = reinterpret_cast<Pack<T, V>*>(shared.slabs);
@@ -127,10 +146,9 @@ __global__ void __launch_bounds__(kNormThreads, 2)
         own.keep(cut, column, shared.partial);
     });
     add_up<3>(cut, shared.partial, shared.sums);
-    const float pixels = static_cast<float>(part.pixels);
+    const float pixels = static_cast<float>(part.pixels), share = of_x ? 1 / (pixels * static_cast<float>(in.width())) : 0;
     for_each_group(cut.groups, [&](int g) {
-        gradient_means(affine, shared.sums, cut.channels, part.channel, g, in.width(), pixels * static_cast<float>(in.width()),
-                       shared.groups);
+        gradient_means(affine, shared.sums, cut.channels, part.channel, g, in.width(), share, shared.groups);
     });
     sync_block();
 
@@ -191,7 +209,7 @@ __global__ void __launch_bounds__(kNormThreads, 2)
 // each image.
 __global__ void __launch_bounds__(kNormThreads, 2)
     group_norm_backward_merge_kernel(const float* sums_of_chunks, int chunks, int pixels, int channels, int groups, Affine affine,
-                                     const float* statistics, float* sums, float* means) {
+                                     const float* statistics, bool of_x, float* sums, float* means) {
     const std::int64_t image = blockIdx.x;
     const int width = channels / groups;
     float* const image_sums = sums + image * 3 * channels;
@@ -202,8 +220,8 @@ __global__ void __launch_bounds__(kNormThreads, 2)
         image_sums[i] = sum;
     }
     sync_block();
-    const float elements = static_cast<float>(pixels) * static_cast<float>(width);
-    for_each_group(groups, [&](int g) { gradient_means(affine, image_sums, channels, 0, g, width, elements, image_means); });
+    const float share = of_x ? 1 / (static_cast<float>(pixels) * static_cast<float>(width)) : 0;
+    for_each_group(groups, [&](int g) { gradient_means(affine, image_sums, channels, 0, g, width, share, image_means); });
     sync_block();
     for (int c = static_cast<int>(threadIdx.x); c < channels; c += kNormThreads) {
         const int group = c / width;
@@ -322,7 +340,8 @@ Cut cut_into(const Source<T>& in, int k, int pixels, int tensors, int sums) {
 }
 
 // Whole images in shared memory: as few groups as are whole sectors and have a vector for every thread. Where two blocks of
-// those do not fit on a multiprocessor, as few as are whole vectors; shared_bytes says whether one block fits.
+// those do not fit on a multiprocessor, as few as are whole vectors; where not even one of those does, the former, to be cut
+// into chunks.
 template <class T, int V>
 Cut cut_slabs(const Source<T>& in, int tensors, int sums) {
     Cut fewest{}, best{};
@@ -333,7 +352,7 @@ Cut cut_slabs(const Source<T>& in, int tensors, int sums) {
         best = cut;
         if (cut.channels * sizeof(T) % 32 == 0 && std::int64_t{in.pixels} * cut.columns >= kNormThreads) break;
     }
-    return best.shared_bytes <= most_shared_bytes() / 2 ? best : fewest;
+    return best.shared_bytes > most_shared_bytes() / 2 && fewest.shared_bytes <= most_shared_bytes() ? fewest : best;
 }
 
 // Chunks of pixels with about that many vectors for each thread, read from where they are; or in shared memory.
@@ -382,7 +401,27 @@ void with_case(const GroupNormInput& in, std::initializer_list<Tensor> tensors, 
 
 Tensor f32_beside(const Tensor& x, const Shape& shape) { return empty(shape, DType::f32, x.device()); }
 
+// statistics (N, groups, 2) by chunks of pixels: mean and variance, or 1/√(variance + eps).
+template <class T, int V>
+void merged_moments(const Source<T>& in, const Cut& chunks, std::int64_t images, bool variance, float eps, Tensor statistics) {
+    Tensor moments = f32_beside(statistics, {images, chunks.chunks, in.groups, 2});
+    launch<group_norm_moments_kernel<T, V>>(how(chunks, images), in, chunks, moments.data<float>());
+    const std::int64_t count = images * in.groups;
+    launch<group_norm_merge_kernel>({.grid = {blocks_for(count, kNormThreads / kWarp)}, .block = {kNormThreads}},
+                                    moments.data<float>(), chunks.chunks, chunks.pixels, in.pixels, in.groups,
+                                    in.channels / in.groups, count, variance, eps, statistics.data<float>());
+}
+
 }    // namespace
+
+void group_moments(const GroupNormInput& in, int groups, Tensor moments) {
+    if (in.x.elements() == 0) return fill(moments, 0);
+    with_case(in, {}, Activation::none, [&]<class T, int V>(T, std::integral_constant<int, V>, auto) {
+        const Source<T> x = source<T>(in, groups);
+        const Cut slabs = cut_slabs<T, V>(x, 1, 2);
+        merged_moments<T, V>(x, cut_slab_chunks<T, V>(x, slabs.groups, 2), in.x.size(0), true, 0, moments);
+    });
+}
 
 void group_norm_again(const GroupNormInput& in, const GroupNormWeights& weights, const GroupNormOptions& options,
                       const Tensor& statistics, Tensor y) {
@@ -412,24 +451,18 @@ void group_norm_forward(const GroupNormInput& in, const GroupNormWeights& weight
                       done = true;
                       return;
                   }
-                  const Cut chunks = cut_slab_chunks<T, V>(x, slabs.groups, 2);
-                  Tensor moments = f32_beside(in.x, {images, chunks.chunks, options.groups, 2});
-                  launch<group_norm_moments_kernel<T, V>>(how(chunks, images), x, chunks, moments.data<float>());
-                  const std::int64_t count = images * options.groups;
-                  launch<group_norm_merge_kernel>({.grid = {blocks_for(count, kNormThreads)}, .block = {kNormThreads}},
-                                                  moments.data<float>(), chunks.chunks, chunks.pixels, x.pixels, x.groups,
-                                                  x.channels / x.groups, count, eps, statistics.data<float>());
+                  merged_moments<T, V>(x, cut_slab_chunks<T, V>(x, slabs.groups, 2), images, false, eps, statistics);
               });
     if (!done) group_norm_again(in, weights, options, statistics, y);
 }
 
 void group_norm_backward(const GroupNormInput& in, const GroupNormWeights& weights, const GroupNormOptions& options,
-                         const Tensor& statistics, const Tensor& dy, const GroupNormGradients& gradients, Tensor y) {
+                         const Tensor& statistics, const Tensor& dy, const GroupNormGradients& gradients, Tensor y, bool of_x) {
     if (gradients.x.tensor.defined() && gradients.skip.tensor.defined() &&
         gradients.x.tensor.raw() == gradients.skip.tensor.raw()) {
         GroupNormGradients apart = gradients;    // one tensor is both: two blocks would add to one element
         apart.skip = {empty_like(gradients.skip.tensor), false};
-        group_norm_backward(in, weights, options, statistics, dy, apart, y);
+        group_norm_backward(in, weights, options, statistics, dy, apart, y, of_x);
         return accumulate(apart.skip.tensor, gradients.skip.tensor);
     }
     const std::int64_t C = dy.size(-1), images = dy.elements() == 0 ? 0 : dy.size(0);
@@ -451,8 +484,8 @@ void group_norm_backward(const GroupNormInput& in, const GroupNormWeights& weigh
                       const float* const stats = statistics.data<float>();
                       if (slabs.shared_bytes <= most_shared_bytes()) {
                           return launch<group_norm_backward_kernel<T, V, kSilu>>(how(slabs, images), x, slabs, affine(weights),
-                                                                                 stats, dy.data<T>(), dx, sums.data<float>(),
-                                                                                 data(y));
+                                                                                 stats, dy.data<T>(), dx, of_x,
+                                                                                 sums.data<float>(), data(y));
                       }
                       const Cut chunks = cut_chunks<T, V>(x, slabs.groups, 32, 3);
                       Tensor of_chunks = f32_beside(dy, {images, chunks.chunks, 3, C}),
@@ -461,7 +494,7 @@ void group_norm_backward(const GroupNormInput& in, const GroupNormWeights& weigh
                                                                            dy.data<T>(), of_chunks.data<float>());
                       launch<group_norm_backward_merge_kernel>(
                           {.grid = {blocks_for(images, 1)}, .block = {kNormThreads}}, of_chunks.data<float>(), chunks.chunks,
-                          x.pixels, x.channels, x.groups, affine(weights), stats, sums.data<float>(), means.data<float>());
+                          x.pixels, x.channels, x.groups, affine(weights), stats, of_x, sums.data<float>(), means.data<float>());
                       const Cut each = cut_chunks<T, V>(x, x.groups, 8, 0);
                       launch<group_norm_gradient_kernel<T, V, kSilu>>(how(each, images), x, each, affine(weights), stats,
                                                                       means.data<float>(), dy.data<T>(), dx, data(y));

@@ -1,4 +1,5 @@
-// GroupNorm on CUDA for the operations that contain one: group_norm, resnet_block and attention_block. The derivation stands
+// GroupNorm on CUDA for the operations that contain one: group_norm, resnet_block, attention_block,
+// and batch_norm, whose groups are single channels. The derivation stands
 // in engine/cpu/group_norm.h.
 #pragma once
 
@@ -29,6 +30,9 @@ void group_norm_forward(const GroupNormInput& in, const GroupNormWeights& weight
 void group_norm_again(const GroupNormInput& in, const GroupNormWeights& weights, const GroupNormOptions& options,
                       const Tensor& statistics, Tensor y);
 
+// Mean and variance of each group: moments (N, groups, 2) f32.
+void group_moments(const GroupNormInput& in, int groups, Tensor moments);
+
 // Where gradients go, in the order in which they are written; an undefined tensor is not wanted. x and skip: of x's type; the
 // others f32 or bf16.
 struct GroupNormGradients {
@@ -37,8 +41,10 @@ struct GroupNormGradients {
     Into added_bias = {}, emb = {};    // (C), (N, C): of what is added
 };
 
-// dy: (N, …, C) of x's type. y, if defined: as from group_norm_again, in the same pass.
+// dy: (N, …, C) of x's type. y, if defined: as from group_norm_again, in the same pass. of_x: the statistics are x's own, and dx
+// counts that they move with x.
 void group_norm_backward(const GroupNormInput& in, const GroupNormWeights& weights, const GroupNormOptions& options,
-                         const Tensor& statistics, const Tensor& dy, const GroupNormGradients& gradients, Tensor y = {});
+                         const Tensor& statistics, const Tensor& dy, const GroupNormGradients& gradients, Tensor y = {},
+                         bool of_x = true);
 
 }    // namespace lull::cuda

@@ -316,14 +316,15 @@ struct BackwardSums {
     }
 };
 
-// The means of γ dz and of γ dz n over a group, by a warp, from sums over pixels (3, channels), channel `first` first.
+// The means of γ dz and of γ dz n over a group, by a warp, from sums over pixels (3, channels), channel `first` first. share: 1
+// over the elements of a group, or 0 where the statistics do not move with x.
 LULL_DEVICE void gradient_means(const Affine& affine, const float* sums, int channels, int first, int group, int width,
-                                float elements, float* means) {
+                                float share, float* means) {
     const float m1 = group_sum(group, width, [&](int c) { return affine.weight[first + c] * sums[c]; });
     const float m2 = group_sum(group, width, [&](int c) { return affine.weight[first + c] * sums[channels + c]; });
     if (lane_of_thread() == 0) {
-        means[2 * group] = m1 / elements;
-        means[2 * group + 1] = m2 / elements;
+        means[2 * group] = share * m1;
+        means[2 * group + 1] = share * m2;
     }
 }
 

@@ -50,7 +50,7 @@ Tensor empty_pooled(const char* name, const Tensor& x, const PoolOptions& option
 
 Tensor avg_pool2d(const Tensor& x_any, const PoolOptions& any) {
     const PoolOptions options = resolved("avg_pool2d", x_any, any);
-    if (is_bf16(x_any)) return rounded(avg_pool2d(wide(x_any), options));
+    if (widens(x_any)) return rounded(avg_pool2d(wide(x_any), options));
     const Tensor x = x_any.contiguous(), y = empty_pooled("avg_pool2d", x, options);
     dispatch(x, cpu::avg_pool_forward, cuda::avg_pool_forward)(x, options, y);
     return recording(x) ? record<AvgPoolBackward>(y, {x}, options) : y;
@@ -58,7 +58,7 @@ Tensor avg_pool2d(const Tensor& x_any, const PoolOptions& any) {
 
 Tensor max_pool2d(const Tensor& x_any, const PoolOptions& any) {
     const PoolOptions options = resolved("max_pool2d", x_any, any);
-    if (is_bf16(x_any)) return rounded(max_pool2d(wide(x_any), options));
+    if (widens(x_any)) return rounded(max_pool2d(wide(x_any), options));
     const Tensor x = x_any.contiguous(), y = empty_pooled("max_pool2d", x, options);
     dispatch(x, cpu::max_pool_forward, cuda::max_pool_forward)(x, options, y);
     return recording(x) ? record<MaxPoolBackward>(y, {x}, x, y, options) : y;

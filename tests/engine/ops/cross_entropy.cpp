@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/autograd.h"
+#include "engine/cuda/runtime.h"
 #include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
 
@@ -17,7 +18,7 @@ namespace {
 Tensor labels_for(const Tensor& logits) {
     std::vector<double> labels;
     for (std::int64_t n = 0; n < logits.size(0); ++n) labels.push_back(static_cast<double>((7 * n + 3) % logits.size(1)));
-    return from_values(labels, {logits.size(0)}, DType::i32);
+    return from_values(labels, {logits.size(0)}, DType::i32).to(logits.device());
 }
 
 }    // namespace
@@ -58,6 +59,16 @@ TEST_CASE("an offset that all logits share changes no gradient") {
     const auto wanted = gradient(0);
     CHECK(wanted[0] == doctest::Approx(1 / (1 + std::exp(1.) + std::exp(2.)) - 1).epsilon(1e-6));
     for (const double offset : {-1e6, 1e3, 1e6}) CHECK(gradient(offset) == wanted);    // the logits are exact in f32
+}
+
+TEST_CASE("on CUDA, a label out of range makes the loss NaN, and an error where a value is read") {
+    if (!cuda::available()) return;
+    const Tensor logits = zeros({3, 4}, DType::f32, Device::cuda),
+                 good = from_values({0, 3, 1}, {3}, DType::i32).to(Device::cuda);
+    const Tensor loss = cross_entropy(logits, from_values({0, 4, -1}, {3}, DType::i32).to(Device::cuda));
+    CHECK(error_of([&] { cuda::synchronize(); }) == "[cross_entropy] expected labels in [0, 4), got 4 for row 1");
+    CHECK(std::isnan(loss.item()));    // the error has been told
+    CHECK(cross_entropy(logits, good).item() == doctest::Approx(std::log(4.)).epsilon(1e-6));
 }
 
 TEST_CASE("cross_entropy refuses labels out of range, and what is no batch of logits") {

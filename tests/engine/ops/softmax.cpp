@@ -12,7 +12,7 @@ namespace lull::test {
 TEST_CASE("softmax") {
     run({"softmax",
          [](const Inputs& in) { return softmax(in[0]); },
-         {.shapes = {{{1, 1}}, {{3, 7}}, {{5, 4, 33}}, {{20, 256}}, {{5}}}, .golden = "softmax"}});
+         {.shapes = {{{1, 1}}, {{3, 7}}, {{5, 4, 33}}, {{20, 256}}, {{5}}, {{3, 700}}}, .golden = "softmax"}});
     run({"softmax of images", [](const Inputs& in) { return softmax(in[0]); }, {.shapes = {{{3, 2, 19}}}, .per_image = {0}}});
 }
 
