@@ -114,7 +114,7 @@ LULL_DEVICE void first_of(const Arrays<T, V>& at, const T* x, const Span& rows, 
 
 // x and y are null for the average, which needs neither.
 template <class T, int V, bool kMax>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 3)
     pool_backward_kernel(const T* x, const T* y, const T* dy, T* dx, bool add, Sizes sizes, std::int64_t count) {
     const std::int64_t i = global_thread();
     if (i >= count) return;
