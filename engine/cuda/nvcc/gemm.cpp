@@ -82,7 +82,10 @@ Owned<cublasLtMatmulDesc_t> describe(const GemmInput& a, const GemmInput& b, con
     set(CUBLASLT_MATMUL_DESC_TRANSA, b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_EPILOGUE, c.bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT);
-    if (c.bias) set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type_of(c.dtype));
+    if (c.bias) {
+        set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type_of(c.dtype));
+        set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, c.bias);
+    }
     return owned;
 }
 
@@ -138,7 +141,7 @@ const Plan& plan_for(std::int64_t m, std::int64_t n, std::int64_t k, DType dtype
                   static_cast<std::int64_t>(c.dtype),
                   c.stride,
                   c.step,
-                  c.bias != nullptr,
+                  c.bias ? alignment_of(c.bias) : 0,
                   alignment_of(c.data)};
     const auto known = plans.find(key);
     return known != plans.end() ? known->second : plans.emplace(key, make_plan(m, n, k, dtype, a, b, c, batch)).first->second;

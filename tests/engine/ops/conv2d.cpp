@@ -7,6 +7,7 @@
 #include "engine/autograd.h"
 #include "engine/cuda/library_conv.h"
 #include "engine/cuda/runtime.h"
+#include "engine/ops/copy/copy.h"
 #include "engine/ops/elementwise/elementwise.h"
 #include "engine/ops/reduce/reduce.h"
 #include "engine/ops/upsample/upsample.h"
@@ -145,6 +146,19 @@ TEST_CASE("conv2d with whole and partial tiles of pixels and channels") {
     cases({.stride = 2, .padding = 1}, shapes(2, 17, 16, 8, 40, 3));
     cases({.stride = 2, .padding = 2}, shapes(1, 6, 7, 8, 16, 5));
     cases({}, shapes(1, 23, 24, 8, 8, 1));
+}
+
+TEST_CASE("conv2d on CUDA reads images that begin at any address") {
+    if (!cuda::available()) return;
+    const Shape shape{2, 5, 4, 16};
+    const Tensor values = uniform_values({shape.elements()}, -1, 1, 1);
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        const Tensor w = uniform_values({8, 3, 3, 16}, -1, 1, 2).to(dtype).to(Device::cuda);
+        const Tensor aligned = values.reshape(shape).to(dtype).to(Device::cuda);
+        const Tensor room = zeros({shape.elements() + 1}, dtype, Device::cuda), shifted = room.slice(0, 1, shape.elements() + 1);
+        copy(values, shifted);    // element by element instead of 16 bytes, but in the same order
+        CHECK(same_bits(conv2d(shifted.reshape(shape), w, {}, {.padding = 1}), conv2d(aligned, w, {}, {.padding = 1})));
+    }
 }
 
 #ifdef LULL_WITH_CUDA
