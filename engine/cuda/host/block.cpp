@@ -40,10 +40,13 @@ std::byte* make_stack() {
     return static_cast<std::byte*>(memory) + kPage;
 }
 
-// What the sanitizers are told about fibers. Without them, nothing.
+// copies: only the fiber itself touches their memory, which ThreadSanitizer sees it allocate and free. What else the sanitizers
+// are told about fibers is nothing without them.
 struct Fiber {
     context::fcontext_t at{};
     std::byte* stack = make_stack();
+    std::vector<AsyncCopy> copies{};
+    int groups = 0;    // of copies, that have been committed
 #ifdef __SANITIZE_ADDRESS__
     void* fake_stack = nullptr;
 #endif
@@ -56,8 +59,6 @@ struct Thread {
     Dim3 index{};
     State state = State::ready;
     Place place{};    // where it waits
-    std::vector<AsyncCopy> copies{};
-    int groups = 0;
     std::uint32_t shown[kMostShown / 4] = {};
 };
 
@@ -124,13 +125,13 @@ class Grid {
         now = this;
 #ifdef LULL_FIBERS_UNDER_TSAN
         main_ = __tsan_get_current_fiber();
-        __tsan_release(&launched_);
         // Every block's shared memory lies elsewhere: blocks are not ordered, so one's accesses would race with the next one's.
         const std::size_t blocks = std::size_t{how_.grid.x} * how_.grid.y * how_.grid.z;
         const std::size_t bytes = std::max<std::size_t>(kPage, blocks * aligned(how_.shared_bytes));
         auto* all_shared = static_cast<std::byte*>(
             mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
         std::size_t used = 0;
+        __tsan_release(&launched_);    // after mmap, which counts as a write
 #endif
         for (block_.z = 0; block_.z < how_.grid.z; ++block_.z) {
             for (block_.y = 0; block_.y < how_.grid.y; ++block_.y) {
@@ -170,6 +171,7 @@ class Grid {
     }
 
     Thread& current() { return threads_[running_]; }
+    Fiber& fiber() { return *fibers_[running_]; }
     Thread& of_warp(int lane) { return threads_[running_ / kWarp * kWarp + static_cast<unsigned>(lane)]; }
     unsigned running() const { return running_; }
     const Dim3& block() const { return block_; }
@@ -187,7 +189,10 @@ class Grid {
     void run_block() {
         for (unsigned i = 0; i < count_; ++i) {
             threads_[i] = {.index = {i % how_.block.x, i / how_.block.x % how_.block.y, i / how_.block.x / how_.block.y}};
-            fibers_[i]->at = context::make_fcontext(fibers_[i]->stack + kStack, kStack, enter);
+            Fiber& fiber = *fibers_[i];
+            fiber.at = context::make_fcontext(fiber.stack + kStack, kStack, enter);
+            fiber.copies.clear();
+            fiber.groups = 0;
         }
         for (;;) {
             for (unsigned first = 0; first < count_; first += kWarp) run_warp(first, std::min(first + kWarp, count_));
@@ -338,18 +343,18 @@ const std::uint32_t* shown_by(int lane) { return now->of_warp(lane).shown; }
 void shown(const Place& place) { wait_for_warp(place); }
 
 void begin_copy(void* to, const void* from) {
-    Thread& thread = now->current();
-    thread.copies.push_back({to, from, thread.groups});
+    Fiber& fiber = now->fiber();
+    fiber.copies.push_back({to, from, fiber.groups});
 }
-void commit_copies() { ++now->current().groups; }
+void commit_copies() { ++now->fiber().groups; }
 
 bool next_copy(int pending, AsyncCopy& copy) {
-    Thread& thread = now->current();
-    const auto due = [&](const AsyncCopy& c) { return c.group < thread.groups - pending; };
-    const auto found = std::find_if(thread.copies.begin(), thread.copies.end(), due);
-    if (found == thread.copies.end()) return false;
+    Fiber& fiber = now->fiber();
+    const auto due = [&](const AsyncCopy& c) { return c.group < fiber.groups - pending; };
+    const auto found = std::find_if(fiber.copies.begin(), fiber.copies.end(), due);
+    if (found == fiber.copies.end()) return false;
     copy = *found;
-    thread.copies.erase(found);
+    fiber.copies.erase(found);
     return true;
 }
 
