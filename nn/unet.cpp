@@ -42,7 +42,7 @@ void UNet::check_labels(const Tensor& labels, std::int64_t images) const {
                      config.time_width(), "), one vector per image, got ", labels);
     check(labels.shape() == Shape{images}, "unet", "expected labels (", images, ",), one per image, got ", labels);
     if (config.class_embed != ClassEmbedType::table) return;
-    // On CUDA looking at labels would mean waiting for them: a wrong one embeds as NaN.
+    // On CUDA looking at labels would mean waiting for them: the embedding sees to it.
     check(labels.dtype() == DType::i32 || labels.dtype() == DType::i64, "unet", "expected labels of i32, got ", labels);
     if (labels.device() != Device::cpu) return;
     for (const double label : labels.values())

@@ -18,7 +18,7 @@ namespace lull {
 // noise level (¼ ln σ, t, …); with Fourier features it is above 0, and the output is divided by it. labels: undefined for an
 // unconditional network and needed for one with classes: (N) i32 or i64, from 0 to classes - 1; with a timestep embedding of
 // classes (N) numbers; with ClassEmbedType::identity (N, time_width) f32 → (N, H, W, out_channels).
-// All on the device of the weights; there, on CUDA, the values of labels are not checked.
+// All on the device of the weights; on CUDA a label out of range is an error when a value is next read from the device.
 // Weights are those of PyTorchInitialiser's GroupNorm and zero otherwise until initialised (nn/init.h) or loaded
 // (nn/checkpoint.h).
 struct UNet {

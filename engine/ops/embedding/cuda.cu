@@ -6,6 +6,7 @@
 // block read at once from the cache: for the tables of class labels that lull has (K of tens, M of hundreds) less than a launch
 // takes; a vocabulary of words would want a sort.
 #include "engine/cuda/device.h"
+#include "engine/cuda/runtime.h"
 #include "engine/ops/embedding/kernels.h"
 
 namespace lull::cuda {
@@ -14,15 +15,22 @@ namespace {
 
 constexpr int kThreads = 128;
 
-// table: (rows, width), index: (M) → y: (M, width). Nobody looks at the indices before, which lie on the device: a row that is
-// not there reads as NaN, so that a loss shows it.
+// table: (wrong.limit, width), index: (M) → y: (M, width). A row that is not in the table reads as NaN, so that no loss hides
+// it; the first of these is noted by the one thread that finds none before it.
 template <class T>
-__global__ void look_up_kernel(const T* table, const std::int64_t* index, T* y, std::int64_t rows, std::int64_t width,
-                               std::int64_t n) {
+__global__ void look_up_kernel(const T* table, const std::int64_t* index, T* y, std::int64_t width, std::int64_t n,
+                               BadIndex wrong, BadIndex* noted) {
     const std::int64_t i = global_thread();
     if (i >= n) return;
+    const auto is_known = [&](std::int64_t row) { return row >= 0 && row < wrong.limit; };
     const std::int64_t row = index[i / width];
-    y[i] = row >= 0 && row < rows ? table[row * width + i % width] : from_float<T>(NAN);
+    y[i] = is_known(row) ? table[row * width + i % width] : from_float<T>(NAN);
+    if (is_known(row) || i % width != 0) return;
+    wrong.row = i / width;
+    for (std::int64_t before = 0; before < wrong.row; ++before)
+        if (!is_known(index[before])) return;
+    wrong.index = row;
+    *noted = wrong;
 }
 
 // dy: (M, width), dtable: (rows, width), a row of blocks along y.
@@ -45,7 +53,8 @@ void embedding_forward(const Tensor& table, const Tensor& index, Tensor& y) {
         using T = decltype(type);
         const std::int64_t n = y.elements();
         launch<look_up_kernel<T>>({.grid = {blocks_for(n, kThreads)}, .block = {kThreads}}, table.data<T>(),
-                                  index.data<std::int64_t>(), y.data<T>(), table.size(0), table.size(1), n);
+                                  index.data<std::int64_t>(), y.data<T>(), table.size(1), n,
+                                  BadIndex{.where = "embedding", .what = "indices", .limit = table.size(0)}, bad_index());
     });
 }
 

@@ -6,7 +6,7 @@
 namespace lull {
 
 // Row index[i] of table for each i. table: (K, D), index: (…) of i32 or i64 in [0, K) → (…, D). Throws Error for an index
-// outside; on CUDA, where looking would mean waiting, such a row is NaN.
+// outside, naming the first; on CUDA such a row is NaN, and the Error comes when a value is next read from the device.
 Tensor embedding(const Tensor& table, const Tensor& index);
 
 }    // namespace lull

@@ -5,8 +5,8 @@
 
 namespace lull {
 
-// y[i] ← table[index[i]]. table: (K, D), index: (M) of i64, y: (M, D). Throws Error for an index outside [0, K);
-// on CUDA y[i] is NaN then.
+// y[i] ← table[index[i]]. table: (K, D), index: (M) of i64, y: (M, D). An index outside [0, K) is
+// an Error, on CUDA at the next synchronize; there y[i] is NaN.
 LULL_KERNEL(embedding_forward, (const Tensor& table, const Tensor& index, Tensor& y));
 // dtable[k] ← Σ dy[i] over the i with index[i] = k, in their order. dy: (M, D).
 LULL_KERNEL(embedding_backward, (const Tensor& index, const Tensor& dy, Into dtable));

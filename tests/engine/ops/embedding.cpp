@@ -39,9 +39,11 @@ TEST_CASE("embedding refuses indices outside the table") {
     CHECK_THROWS_AS(embedding(ones({3}), from_values({1}, {1}, DType::i64)), Error);
 }
 
-TEST_CASE("on CUDA a row that is not in the table is NaN") {
+TEST_CASE("on CUDA a row that is not in the table is NaN, and an error when a value is read") {
     if (!cuda::available()) return;
     const Tensor table = ones({3, 2}, DType::f32, Device::cuda);
-    const auto rows = embedding(table, from_values({3, 2, -1}, {3}, DType::i64).to(Device::cuda)).values();
-    for (std::size_t i = 0; i < 6; ++i) CHECK(std::isnan(rows[i]) == (i / 2 != 1));
+    const Tensor y = embedding(table, from_values({2, 3, -1}, {3}, DType::i64).to(Device::cuda));
+    CHECK(error_of([&] { y.values(); }) == "[embedding] expected indices in [0, 3), got 3 for row 1");
+    const auto rows = y.values();
+    for (std::size_t i = 0; i < 6; ++i) CHECK(std::isnan(rows[i]) == (i / 2 != 0));
 }
