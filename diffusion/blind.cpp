@@ -14,7 +14,7 @@ namespace {
 Tensor per_image(const Tensor& x, double sigma) {
     Shape shape = x.shape();
     for (int axis = 1; axis < shape.rank(); ++axis) shape[axis] = 1;
-    return full(shape, sigma, x.dtype());
+    return full(shape, sigma, x.dtype(), x.device());
 }
 
 // X = ŷ + σ̂ ε̂.

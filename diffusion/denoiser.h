@@ -31,12 +31,15 @@ template <class M>
 concept UNetLike = Module<M> && std::is_invocable_r_v<Tensor, const M&, const Tensor&, const Tensor&, const Tensor&>;
 
 // A module as a network that computes in `precision`, f32 or bf16: its weights are converted here, once (cast in nn/module.h),
-// x in every call, and the answer comes back in x's type. While gradients are recorded they arrive in the module's own
-// parameters, so a training pass makes its network anew. labels: of the images of every call, for a conditional U-Net.
+// x in every call, and the answer comes back in x's type. It computes where the parameters lie, and answers where x does. While
+// gradients are recorded they arrive in the module's own parameters, so a training pass makes its network anew. labels: of the
+// images of every call, for a conditional U-Net.
 template <UNetLike M>
 Network network_of(const M& module, DType precision = DType::f32, const Tensor& labels = {}) {
-    return [cast_module = cast(module, precision), precision, labels](const Tensor& x, const Tensor& c_noise) {
-        return cast_module(x.to(precision), c_noise, labels).to(x.dtype());
+    const Device there = device_of(module);
+    const Tensor classes = labels.defined() ? labels.to(there) : labels;
+    return [cast_module = cast(module, precision), precision, there, classes](const Tensor& x, const Tensor& c_noise) {
+        return cast_module(x.to(there).to(precision), c_noise.to(there), classes).to(x.dtype()).to(x.device());
     };
 }
 
@@ -49,7 +52,7 @@ Tensor network_output(const Network& network, const P& p, const Tensor& x, const
     if constexpr (std::is_same_v<S, Tensor>)
         per_image = time.reshape({x.size(0)});
     else
-        per_image = full({x.size(0)}, time, x.dtype());
+        per_image = full({x.size(0)}, time, x.dtype(), x.device());
 
     Tensor output = network(p.c_in(sigma) * (x - p.mean), per_image);
     check(output.shape() == x.shape(), "denoiser", "expected a network output of shape ", x.shape(), ", got ", output);

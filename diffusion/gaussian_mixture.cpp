@@ -61,6 +61,7 @@ Tensor GaussianMixture::denoise(const Tensor& x, const Tensor& sigma) const {
     const std::vector<double> sigmas = sigma.values();
     check(std::ssize(sigmas) == x.size(0), "gaussian_mixture", "expected a sigma per image, got ", sigma, " for ", x);
     for (const double s : sigmas) check(s > 0, "gaussian_mixture", "expected sigma > 0, got ", s);
+    if (x.device() != Device::cpu) return denoise(x.to(Device::cpu), sigma).to(x.device());
     Tensor y = empty_like(x);
     with_compute_dtype("gaussian_mixture", x.dtype(), [&]<class T>(T) {
         const Tensor in = x.contiguous();

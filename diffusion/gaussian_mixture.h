@@ -24,7 +24,8 @@ class GaussianMixture {
 
     // E[y | y + σ n = x] = Σ_k r_k (s_k² x + σ² μ_k) / (s_k² + σ²), where r_k, the chance that x came from component k, is
     // softmax_k(ln π_k - d/2 ln(s_k² + σ²) - ‖x - μ_k‖² / 2(s_k² + σ²)). x: (N, …) with d elements per image, f32 or f64;
-    // computed in f64.
+    // computed in f64,
+    // on the CPU wherever x lies.
     Tensor denoise(const Tensor& x, double sigma) const;
     Denoiser denoiser() const;
     // The same with each image's own σ, N elements.

@@ -39,12 +39,12 @@ Tensor Sampling::noise(const Tensor& x, int step) const {
     return z;
 }
 
-Tensor start_noise(std::span<const std::uint64_t> seeds, const Shape& image, double sigma_max, DType dtype) {
+Tensor start_noise(std::span<const std::uint64_t> seeds, const Shape& image, double sigma_max, DType dtype, Device device) {
     std::vector<std::int64_t> extents{static_cast<std::int64_t>(seeds.size())};
     extents.insert(extents.end(), image.begin(), image.end());
     std::vector<RandomStream> streams;
     for (const std::uint64_t seed : seeds) streams.push_back({seed, Purpose::start, 0});
-    Tensor n = empty(Shape(extents), dtype);
+    Tensor n = empty(Shape(extents), dtype, device);
     fill_normal(n, streams);
     return sigma_max * n;
 }

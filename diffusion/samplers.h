@@ -38,8 +38,9 @@ struct Sampling {
 // The number of steps in a list of noise levels, after a look at the list. Throws Error, "[where] …", when it is no such list.
 int count_steps(std::string_view where, std::span<const double> sigmas);
 
-// x at the first σ: σ_max n, (N, …image) for N seeds. image: the shape of one, (H, W, C).
-Tensor start_noise(std::span<const std::uint64_t> seeds, const Shape& image, double sigma_max, DType dtype = DType::f32);
+// x at the first σ: σ_max n, (N, …image) for N seeds. image: the shape of one, (H, W, C). A sampler goes on where x lies.
+Tensor start_noise(std::span<const std::uint64_t> seeds, const Shape& image, double sigma_max, DType dtype = DType::f32,
+                   Device device = Device::cpu);
 
 // Euler's method: first order. DDIM (ddim.h) in another notation.
 Tensor sample_euler(const Denoiser& D, Tensor x, std::span<const double> sigmas, const Sampling& run = {});

@@ -146,6 +146,12 @@ M moved(const M& module, Device device) {
     return copy;
 }
 
+// Where the parameters lie.
+template <Module M>
+Device device_of(const M& module) {
+    return parameters_of(module).front().tensor.device();
+}
+
 void print_tree(std::ostream& out, const std::vector<NamedTensor>& parameters);
 
 // The tree of parts, with the shapes of parameters and their numbers.
