@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cmath>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <variant>
@@ -53,6 +54,10 @@ template <class S>
 S c_noise(const TimeInput& time_input, const S& sigma) {
     return std::visit([&](const auto& input) { return input.c_noise(sigma); }, time_input);
 }
+
+// σ at a schedule's time t, and the time of σ; nothing of a time input that is no schedule, or one whose times go beyond 1 (ve).
+std::optional<double> sigma_at(const TimeInput& schedule, double t);
+std::optional<double> time_at(const TimeInput& schedule, double sigma);
 
 // What all of the following have. S as above; σ is in units of the data's range. With `mean` set to the data's mean, the
 // formulas act on x - mean and D - mean. λ, the weight of the training loss, is 1 / c_out²: every noise level costs the same at

@@ -25,7 +25,7 @@ std::string way_of(const BlindSettings& s) {
 }    // namespace
 
 void add_blind_options(CLI::App& app, BlindSettings& s) {
-    const std::string group = "Blind sampling: the images are asked how noisy they are";
+    const std::string group = "Blind sampling (the images are asked how noisy they are)";
     app.add_option("--blind", s.predictor,
                    "the run of a noise-level predictor, or its checkpoint, which says in every step how noisy each image is")
         ->type_name("PREDICTOR")

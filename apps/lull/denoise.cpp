@@ -13,20 +13,23 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  lull denoise runs/ten    # four images, from hardly any noise to hardly anything else\n"
     "  lull denoise runs/ten --index 10-15 --split test    # images that it was not trained on\n"
+    "  lull denoise runs/cosine --t 0.25,0.5,0.75    # by the times of its schedule\n"
     "  lull denoise runs/ten --input x.safetensors --sigma 80 --save d.safetensors\n"
     "The table has the errors of D(x; sigma): rmse, the root of their mean square, and weighted, the mean\n"
-    "square times EDM's weight, which is the loss of training: about 1 before anything is learnt.\n"
+    "square times the weight that it has in training: the loss, about 1 before anything is learnt.\n"
+    "A model whose training had a schedule shows the times of its noise levels.\n"
     "The picture shows the first 8 images at most, noisy ones scaled down to the data's contrast.\n"
     "The file of --save has all images at the first noise level, then all at the next.";
 
 // What comes as text and becomes something else.
 struct DenoiseText {
     DenoiseSettings settings;
-    std::string sigmas = "0.02,0.1,0.3,1,3,10,80", index;
+    std::string sigmas, times, index;
 
     DenoiseSettings parsed() const {
         DenoiseSettings s = settings;
-        s.sigmas = reading("--sigma", [&] { return parse_sigmas(sigmas); });
+        if (!sigmas.empty()) s.sigmas = reading("--sigma", [&] { return parse_sigmas(sigmas); });
+        if (!times.empty()) s.times = reading("--t", [&] { return parse_times(times); });
         if (!index.empty()) s.index = reading("--index", [&] { return parse_seeds(index); });
         return s;
     }
@@ -87,9 +90,15 @@ void add_denoise_command(CLI::App& app) {
     CLI::App& denoise = *app.add_subcommand("denoise", "Show what a model makes of noisy images in one step, D(x; sigma)");
     denoise.footer(kExamples);
     add_model_argument(denoise, text->settings.model);
-    denoise.add_option("--sigma", text->sigmas, "noise levels, in units of the data's range")
+    denoise
+        .add_option("--sigma", text->sigmas,
+                    "noise levels, in units of the data's range (default: 0.02,0.1,0.3,1,3,10,80; of a model with a schedule, "
+                    "--t 0.01,0.1,0.3,0.5,0.7,0.9,0.99)")
         ->type_name("LIST")
-        ->capture_default_str()
+        ->group("Noise");
+    denoise.add_option("--t", text->times, "or times between 0 and 1 of the model's schedule, or else of the cosine schedule")
+        ->type_name("LIST")
+        ->excludes("--sigma")
         ->group("Noise");
     add_model_data_options(denoise, text->settings.data);
     add_image_options(denoise, *text);

@@ -45,7 +45,8 @@ struct Question {
 // One noise level's row of the picture.
 struct Rung {
     double sigma;
-    Tensor x, denoised;    // (N, H, W, C)
+    std::optional<double> t;    // its time in the model's schedule, if there is one
+    Tensor x, denoised;         // (N, H, W, C)
 };
 
 Question read_input(const DenoiseSettings& s, const Model& model) {
@@ -118,7 +119,7 @@ Tensor evaluate(const Model& model, const Question& question, const Tensor& x, d
 }
 
 // A line of the table: numbers in columns of twelve characters.
-void print_row(std::initializer_list<double> numbers) {
+void print_row(std::span<const double> numbers) {
     std::string line;
     for (const double number : numbers) {
         char text[32];
@@ -128,39 +129,43 @@ void print_row(std::initializer_list<double> numbers) {
     std::cout << line << '\n';
 }
 
-void print_table(const std::vector<Rung>& rungs, const Question& question, const EdmPreconditioner& edm) {
+void print_table(const std::vector<Rung>& rungs, const Question& question, const Preconditioner& p) {
     const bool truth = question.y.defined();
-    std::cout << (truth ? "       sigma        rmse    weighted\n"
+    std::cout << (rungs.front().t ? "           t" : "")
+              << (truth ? "       sigma        rmse    weighted\n"
                         : "       sigma         min         max        mean         std\n");
-    for (const auto& [sigma, x, denoised] : rungs) {
+    for (const auto& [sigma, t, x, denoised] : rungs) {
+        std::vector<double> row{sigma};
+        if (t) row.insert(row.begin(), *t);
         if (truth) {
             const double error = mean(sq(denoised - question.y)).item();
-            print_row({sigma, std::sqrt(error), edm.weight(sigma) * error});
+            row.insert(row.end(), {std::sqrt(error), weight(p, sigma) * error});
         } else {
             const std::vector<double> values = denoised.values();
             const auto [least, most] = std::minmax_element(values.begin(), values.end());
             const double middle = mean(denoised).item();
-            print_row({sigma, *least, *most, middle, std::sqrt(mean(sq(denoised - middle)).item())});
+            row.insert(row.end(), {*least, *most, middle, std::sqrt(mean(sq(denoised - middle)).item())});
         }
+        print_row(row);
     }
 }
 
 // Rows of noise levels; x, D and the truth of the first images beside each other.
-Tensor picture_of(const std::vector<Rung>& rungs, const Question& question, const ModelConfig& model, int scale) {
+Tensor picture_of(const std::vector<Rung>& rungs, const Question& question, const ModelConfig& model, int scale, bool by_time) {
     const std::int64_t count = std::min(question.size(), kMostPictured);
     const bool truth = question.y.defined();
     LabelledGrid grid{.columns = static_cast<int>(count * (truth ? 3 : 2)),
                       .column_group = static_cast<int>(count),
                       .column_titles = {truth ? "noisy" : "x", "denoised"},
-                      .corner = "sigma",
+                      .corner = by_time ? "t" : "sigma",
                       .scale = scale};
     if (truth) grid.column_titles.push_back("true");
     std::vector<Tensor> cells;
-    for (const auto& [sigma, x, denoised] : rungs) {
-        cells.push_back(at_data_contrast(x.slice(0, 0, count), sigma, model.edm));
+    for (const auto& [sigma, t, x, denoised] : rungs) {
+        cells.push_back(at_data_contrast(x.slice(0, 0, count), sigma, model));
         cells.push_back(denoised.slice(0, 0, count));
         if (truth) cells.push_back(question.y.slice(0, 0, count));
-        grid.row_titles.push_back(sigma_title(sigma));
+        grid.row_titles.push_back(sigma_title(by_time ? *t : sigma));
     }
     grid.images = shown(concat(cells, 0), model.black, model.white);
     return draw(grid);
@@ -176,33 +181,71 @@ void save_tensors(const fs::path& path, const std::vector<Rung>& rungs, const st
     save_safetensors(path, {{{"x", concat(x, 0)}, {"denoised", concat(denoised, 0)}, {"sigma", concat(sigmas, 0)}}, text});
 }
 
-std::map<std::string, std::string> describe(const DenoiseSettings& s, const Question& question, const Model& model) {
+std::map<std::string, std::string> describe(const DenoiseSettings& s, const Question& question, const Model& model,
+                                            const std::vector<Rung>& rungs) {
     auto text = lull::describe(model, s.model_options.weights);
-    std::ostringstream sigmas;
-    for (const double sigma : s.sigmas) sigmas << (sigmas.tellp() > 0 ? ", " : "") << sigma;
-    text["Sigmas"] = sigmas.str();
+    const auto list = [&](const char* name, const auto& value_of) {
+        std::ostringstream values;
+        for (const Rung& rung : rungs) values << (values.tellp() > 0 ? ", " : "") << value_of(rung);
+        text[name] = values.str();
+    };
+    list("Sigmas", [](const Rung& rung) { return rung.sigma; });
+    if (rungs.front().t) list("Times", [](const Rung& rung) { return *rung.t; });
     text["Images"] = question.origin;
     if (!question.labels.empty()) text["Labels"] = format_labels(question.labels);
     return text;
 }
 
-}    // namespace
+// The schedule of which the model's network is told the time, or else the one that its training drew noise levels from.
+std::optional<TimeInput> schedule_of(const Model& model) {
+    const TimeInput& told = time_input_of(model.config.preconditioner);
+    if (sigma_at(told, 0.5)) return told;
+    const json all = model.description.is_object() ? model.description : json::object();
+    const json noise = all.value(json::json_pointer("/training/noise"), json());
+    const auto& names = Named<TimeInput>::names;
+    if (!noise.is_string() || std::find(names.begin(), names.end(), noise.get<std::string>()) == names.end()) return {};
+    return Named<TimeInput>::parse("schedule", noise.get<std::string>());
+}
 
-std::vector<double> parse_sigmas(std::string_view text) {
-    std::vector<double> sigmas;
+// What noise levels to show, without x and D.
+std::vector<Rung> rungs_of(const DenoiseSettings& s, const std::optional<TimeInput>& schedule) {
+    const std::vector<double> ladder{0.02, 0.1, 0.3, 1, 3, 10, 80}, ladder_of_times{0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99};
+    std::vector<Rung> rungs;
+    if (!s.sigmas.empty() || (s.times.empty() && !schedule)) {
+        for (const double sigma : s.sigmas.empty() ? ladder : s.sigmas)
+            rungs.push_back({sigma, schedule ? time_at(*schedule, sigma) : std::nullopt, {}, {}});
+    } else {
+        for (const double t : s.times.empty() ? ladder_of_times : s.times)
+            rungs.push_back({sigma_at(schedule.value_or(CosineSchedule{}), t).value(), t, {}, {}});
+    }
+    return rungs;
+}
+
+// "0.02,0.3,1": at most kMostSigmas numbers above 0 and below a bound. wanted: the numbers in words.
+std::vector<double> parse_list(std::string_view where, const std::string& wanted, double bound, std::string_view text) {
+    std::vector<double> numbers;
     for (std::size_t begin = 0; begin <= text.size();) {
         const std::size_t end = std::min(text.find(',', begin), text.size());
         const std::string_view part = text.substr(begin, end - begin);
-        double sigma = 0;
-        const auto [rest, error] = std::from_chars(part.data(), part.data() + part.size(), sigma);
+        double number = 0;
+        const auto [rest, error] = std::from_chars(part.data(), part.data() + part.size(), number);
         const bool whole = error == std::errc() && rest == part.data() + part.size();
-        check(whole && sigma > 0 && std::isfinite(sigma), "sigma", "expected numbers above 0 such as 0.02,0.3,1, got '", text,
-              "'");
-        sigmas.push_back(sigma);
+        check(whole && number > 0 && number < bound, where, "expected numbers ", wanted, ", got '", text, "'");
+        numbers.push_back(number);
         begin = end + 1;
     }
-    check(sigmas.size() <= kMostSigmas, "sigma", "expected at most ", kMostSigmas, " noise levels, got ", sigmas.size());
-    return sigmas;
+    check(numbers.size() <= kMostSigmas, where, "expected at most ", kMostSigmas, " noise levels, got ", numbers.size());
+    return numbers;
+}
+
+}    // namespace
+
+std::vector<double> parse_sigmas(std::string_view text) {
+    return parse_list("sigma", "above 0 such as 0.02,0.3,1", HUGE_VAL, text);
+}
+
+std::vector<double> parse_times(std::string_view text) {
+    return parse_list("t", "between 0 and 1 such as 0.1,0.5,0.99", 1, text);
 }
 
 Tensor denoising_noise(const Shape& shape, std::span<const std::uint64_t> index, std::uint64_t seed) {
@@ -220,17 +263,18 @@ fs::path denoise_images(const DenoiseSettings& settings) {
     Model model = load_model(settings.model, settings.model_options);
     model.precision = settings.precision;
     const Question question = settings.input.empty() ? read_data(settings, model) : read_input(settings, model);
-    std::vector<Rung> rungs;
-    for (const double sigma : settings.sigmas) {
-        const Tensor x = question.at(sigma);
-        rungs.push_back({sigma, x, evaluate(model, question, x, sigma)});
+    std::vector<Rung> rungs = rungs_of(settings, schedule_of(model));
+    for (Rung& rung : rungs) {
+        rung.x = question.at(rung.sigma);
+        rung.denoised = evaluate(model, question, rung.x, rung.sigma);
     }
 
-    const auto text = describe(settings, question, model);
+    const auto text = describe(settings, question, model, rungs);
+    const bool by_time = settings.sigmas.empty() && rungs.front().t;
     if (!settings.save.empty()) save_tensors(settings.save, rungs, text);
     const fs::path picture = free_path(folder / ("denoise-" + question.name + ".png"));
-    write_png(picture, {picture_of(rungs, question, model.config, settings.scale), text});
-    if (!settings.machine.quiet) print_table(rungs, question, model.config.edm);
+    write_png(picture, {picture_of(rungs, question, model.config, settings.scale, by_time), text});
+    if (!settings.machine.quiet) print_table(rungs, question, model.config.preconditioner);
     return picture;
 }
 

@@ -32,7 +32,7 @@ Tensor FilmStrip::picture(const Denoiser& D, const ModelConfig& model, int scale
         const double sigma = sigmas_[static_cast<std::size_t>(level)];
         const Tensor denoised = sigma > 0 ? D(x, sigma) : x;
         const Shape cell{images_, 1, x.size(1), x.size(2), x.size(3)};
-        const Tensor both[]{at_data_contrast(x, sigma, model.edm).reshape(cell), denoised.reshape(cell)};
+        const Tensor both[]{at_data_contrast(x, sigma, model).reshape(cell), denoised.reshape(cell)};
         columns.push_back(concat(both, 1));
         grid.column_titles.push_back(sigma_title(sigma));
     }

@@ -71,10 +71,11 @@ std::string classes_of(const UNetConfig& unet) {
     return "";
 }
 
-std::string preconditioner_of(const EdmPreconditioner& edm) {
+std::string preconditioner_of(const Preconditioner& p) {
     std::ostringstream text;
-    text << "EDM, sigma_data " << edm.sigma_data << ", mean " << edm.mean << "; told "
-         << Named<TimeInput>::name_of(edm.time_input);
+    text << Named<Preconditioner>::name_of(p);
+    if (const auto* edm = std::get_if<EdmPreconditioner>(&p)) text << ", sigma_data " << edm->sigma_data;
+    text << ", mean " << mean_of(p) << ", time input " << Named<TimeInput>::name_of(time_input_of(p));
     return text.str();
 }
 
@@ -91,7 +92,7 @@ void print(std::ostream& out, const Model& model, const ModelOptions& options) {
     line(out, "written by", foreign ? "diffusers, or another program" : "lull");
     line(out, "images", images_of(model.config));
     line(out, "classes", classes_of(model.config.unet));
-    line(out, "preconditioner", preconditioner_of(model.config.edm) + (foreign ? " (from flags or by default)" : ""));
+    line(out, "preconditioner", preconditioner_of(model.config.preconditioner) + (foreign ? " (from flags or by default)" : ""));
     line(out, "weights", model.averaged ? options.weights == Weights::ema ? "averaged (ema)" : "as trained (raw)" : "one set");
     if (const std::string progress = progress_of(model.description); !progress.empty()) line(out, "training step", progress);
     section(out, "Data", foreign ? json() : model.description.value("data", json()));

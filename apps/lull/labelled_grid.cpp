@@ -1,6 +1,7 @@
 #include "apps/lull/labelled_grid.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "apps/lull/canvas.h"
@@ -85,9 +86,9 @@ Tensor draw(const LabelledGrid& grid) {
     return picture;
 }
 
-Tensor at_data_contrast(const Tensor& x, double sigma, const EdmPreconditioner& edm) {
-    const double narrower = edm.sigma_data * edm.c_in(sigma);
-    return affine(x, narrower, edm.mean * (1 - narrower));
+Tensor at_data_contrast(const Tensor& x, double sigma, const ModelConfig& model) {
+    const double narrower = model.contrast() / std::hypot(sigma, model.contrast());
+    return affine(x, narrower, mean_of(model.preconditioner) * (1 - narrower));
 }
 
 std::string sigma_title(double sigma) {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "diffusion/preconditioner.h"
+#include "apps/lull/model.h"
 #include "engine/tensor.h"
 
 namespace lull {
@@ -23,8 +23,8 @@ struct LabelledGrid {
 Tensor draw(const LabelledGrid& grid);
 
 // x of noise level σ at the data's contrast, to be looked at: with the mean kept, x is divided by as much as its noise has
-// widened it, √(σ² + σ_data²) / σ_data. What has no noise stays as it is.
-Tensor at_data_contrast(const Tensor& x, double sigma, const EdmPreconditioner& edm);
+// widened it, √(σ² + s²) / s, s being the model's contrast. What has no noise stays as it is.
+Tensor at_data_contrast(const Tensor& x, double sigma, const ModelConfig& model);
 
 // A noise level as a title: three digits, "0.02", "44.9".
 std::string sigma_title(double sigma);

@@ -11,14 +11,37 @@ Shape ModelConfig::image() const {
     return {height, width, unet.in_channels};
 }
 
+double ModelConfig::contrast() const {
+    const auto* edm = std::get_if<EdmPreconditioner>(&preconditioner);
+    return edm ? edm->sigma_data : (white - black) / 3;
+}
+
+namespace {
+
+json to_json(const Preconditioner& p) {
+    json all = {{"name", Named<Preconditioner>::name_of(p)},
+                {"mean", mean_of(p)},
+                {"time_input", Named<TimeInput>::name_of(time_input_of(p))}};
+    if (const auto* edm = std::get_if<EdmPreconditioner>(&p)) all["sigma_data"] = edm->sigma_data;
+    return all;
+}
+
+Preconditioner preconditioner_from_json(const json& all) {
+    Preconditioner p = Named<Preconditioner>::parse("preconditioner", all.at("name").get<std::string>());
+    p = with(p, all.at("mean"), Named<TimeInput>::parse("time input", all.at("time_input").get<std::string>()));
+    if (auto* edm = std::get_if<EdmPreconditioner>(&p)) {
+        all.at("sigma_data").get_to(edm->sigma_data);
+        check(edm->sigma_data > 0, "model", "expected sigma_data > 0, got ", edm->sigma_data);
+    }
+    return p;
+}
+
+}    // namespace
+
 json to_json(const ModelConfig& config) {
     return {
         {"unet", to_json(config.unet)},
-        {"preconditioner",
-         {{"name", "edm"},
-          {"sigma_data", config.edm.sigma_data},
-          {"mean", config.edm.mean},
-          {"time_input", Named<TimeInput>::name_of(config.edm.time_input)}}},
+        {"preconditioner", to_json(config.preconditioner)},
         {"image",
          {{"height", config.height},
           {"width", config.width},
@@ -28,14 +51,10 @@ json to_json(const ModelConfig& config) {
 }
 
 ModelConfig model_config_from_json(const json& all) try {
-    const json& preconditioner = all.at("preconditioner");
-    check(preconditioner.at("name") == "edm", "model", "unknown preconditioner ", preconditioner.at("name"), " (edm)");
     const json& image = all.at("image");
     const ModelConfig config{
         .unet = unet_config_from_json(all.at("unet")),
-        .edm = {.sigma_data = preconditioner.at("sigma_data"),
-                .mean = preconditioner.at("mean"),
-                .time_input = Named<TimeInput>::parse("time input", preconditioner.at("time_input").get<std::string>())},
+        .preconditioner = preconditioner_from_json(all.at("preconditioner")),
         .height = image.at("height"),
         .width = image.at("width"),
         .black = image.at("range").at(0),
@@ -43,15 +62,16 @@ ModelConfig model_config_from_json(const json& all) try {
     };
     check(config.height > 0 && config.width > 0, "model", "expected an image with pixels, got ", config.height, "×",
           config.width);
-    check(config.edm.sigma_data > 0, "model", "expected sigma_data > 0, got ", config.edm.sigma_data);
     check(config.black < config.white, "model", "expected a range from low to high, got ", config.black, " to ", config.white);
     return config;
 } catch (const json::exception& error) { fail("model", "the description of the model is incomplete: ", error.what()); }
 
-Denoiser Model::denoiser(const Tensor& labels) const { return lull::denoiser(network_of(unet, precision, labels), config.edm); }
+Denoiser Model::denoiser(const Tensor& labels) const {
+    return lull::denoiser(network_of(unet, precision, labels), config.preconditioner);
+}
 
 PerImageDenoiser Model::per_image_denoiser(const Tensor& labels) const {
-    return lull::per_image_denoiser(network_of(unet, precision, labels), config.edm);
+    return lull::per_image_denoiser(network_of(unet, precision, labels), config.preconditioner);
 }
 
 std::string model_hash(const Model& model) { return weights_hash(parameters_of(model.unet)); }

@@ -20,12 +20,15 @@ namespace lull {
 
 struct ModelConfig {
     UNetConfig unet;
-    EdmPreconditioner edm;
+    Preconditioner preconditioner = EdmPreconditioner{};
     std::int64_t height = 32, width = 32;    // 0: not known
     double black = -1, white = 1;            // the values that the data was scaled to
 
     // (H, W, C). Throws Error when the size is not known, saying which flag gives it.
     Shape image() const;
+
+    // The images' standard deviation, for pictures of noisy ones: EDM's σ_data; a third of the range where the model has no such.
+    double contrast() const;
 };
 
 // What stands in a checkpoint's description under "model". Reading throws Error, naming what is missing or unknown.
@@ -49,12 +52,13 @@ struct Model {
 // What the command line says about a model.
 struct ModelOptions {
     Weights weights = Weights::ema;
-    // A diffusers folder knows none of these: σ_data 0.5, mean 0, ¼ ln σ and [-1, 1] unless they are given. A model of
-    // lull's was trained with its own σ_data, mean and time input, and refuses others.
-    std::optional<double> sigma_data, mean;
-    std::optional<TimeInput> time_input;
-    std::optional<double> black, white;    // a model of lull's: shown so, instead of as it was trained
-    std::optional<std::int64_t> height, width;
+    // A diffusers folder knows none of these: EDM, σ_data 0.5, mean 0, ¼ ln σ and [-1, 1] unless they are given. A model of
+    // lull's was trained with its own, and refuses others.
+    std::optional<Preconditioner> objective = {};
+    std::optional<double> sigma_data = {}, mean = {};
+    std::optional<TimeInput> time_input = {};
+    std::optional<double> black = {}, white = {};    // a model of lull's: shown so, instead of as it was trained
+    std::optional<std::int64_t> height = {}, width = {};
 };
 
 // --precision, f32 or bf16: what a network computes in.
@@ -64,7 +68,7 @@ DType parse_precision(const std::string& name);
 
 // The positional argument MODEL, needed.
 void add_model_argument(CLI::App& app, std::filesystem::path& model);
-// --weights, --sigma-data, --mean, --time-input, --range-low, --range-high, --image-size.
+// --weights, --objective, --sigma-data, --mean, --time-input, --range-low, --range-high, --image-size.
 void add_model_options(CLI::App& app, ModelOptions& options);
 
 // The file with a model's weights. path: that file, a run's folder (checkpoint.safetensors), a diffusers folder (config.json

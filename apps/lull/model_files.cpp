@@ -30,6 +30,7 @@ ModelConfig own_config(const json& description, const ModelOptions& options) {
     const auto refuse = [](bool given, const char* flag) {
         check_usage(!given, flag, "cannot be given for this model, which says with what it was trained");
     };
+    refuse(options.objective.has_value(), "--objective");
     refuse(options.sigma_data.has_value(), "--sigma-data");
     refuse(options.mean.has_value(), "--mean");
     refuse(options.time_input.has_value(), "--time-input");
@@ -39,14 +40,19 @@ ModelConfig own_config(const json& description, const ModelOptions& options) {
     return model_config_from_json(description.at("model"));
 }
 
+Preconditioner chosen_preconditioner(const ModelOptions& options) {
+    Preconditioner p = options.objective.value_or(EdmPreconditioner{});
+    auto* edm = std::get_if<EdmPreconditioner>(&p);
+    check_usage(edm || !options.sigma_data, "--sigma-data", "does nothing with --objective ", Named<Preconditioner>::name_of(p),
+                ", only with edm");
+    if (edm) edm->sigma_data = options.sigma_data.value_or(edm->sigma_data);
+    return with(p, options.mean.value_or(0), options.time_input.value_or(time_input_of(p)));
+}
+
 // diffusers' config.json says what the network is, and nothing of what is around it.
 ModelConfig diffusers_config(const json& config, const ModelOptions& options) try {
-    ModelConfig model{.unet = unet_config_from_json(config),
-                      .edm = {.sigma_data = options.sigma_data.value_or(0.5),
-                              .mean = options.mean.value_or(0),
-                              .time_input = options.time_input.value_or(QuarterLogSigma{})},
-                      .height = 0,
-                      .width = 0};
+    ModelConfig model{
+        .unet = unet_config_from_json(config), .preconditioner = chosen_preconditioner(options), .height = 0, .width = 0};
     const json size = config.value("sample_size", json());
     if (size.is_number()) model.height = model.width = size;
     if (size.is_array()) {

@@ -50,14 +50,20 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
         "32, or width and height as 48x32 (default: the model's own)", "", group);
     number("--range-low", options.black, number_in(-1e6, 1e6), "the value that is shown black (default: the data's)", "", group);
     number("--range-high", options.white, number_in(-1e6, 1e6), "the value that is shown white (default: the data's)", "", group);
-    number("--sigma-data", options.sigma_data, number_above(0), "standard deviation of its data", "0.5", foreign);
+    CLI::Option* objective = named(
+        "--objective", "NAME",
+        [&options](const std::string& name) { options.objective = Named<Preconditioner>::parse("objective", name); },
+        "what the network answers: edm (a mixture of image and noise), eps (the noise), v, or ve (the noise of x as it is)",
+        "edm", foreign);
+    expect_one_of(objective, "objective", {Named<Preconditioner>::names.begin(), Named<Preconditioner>::names.end()});
+    number("--sigma-data", options.sigma_data, number_above(0), "standard deviation of its data, for edm", "0.5", foreign);
     number("--mean", options.mean, number_in(-1e6, 1e6), "mean of its data, taken out of what the network sees", "0", foreign);
     CLI::Option* time_input = named(
         "--time-input", "NAME",
         [&options](const std::string& name) { options.time_input = Named<TimeInput>::parse("time input", name); },
         "what the network is told of sigma: quarter_log_sigma (a quarter of ln sigma), sigma, none, or its time in a schedule: "
-        "cosine, linear, vp or ve",
-        "quarter_log_sigma", foreign);
+        "cosine, linear, vp or ve (default: quarter_log_sigma; cosine for eps and v; ve for ve)",
+        "", foreign);
     expect_one_of(time_input, "time input", {Named<TimeInput>::names.begin(), Named<TimeInput>::names.end()});
 }
 

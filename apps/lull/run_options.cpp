@@ -17,7 +17,7 @@ void check_resumable(const CLI::App& command) {
                              name == "--data-labels" || option->get_group() == kMachineGroup;
         check_usage(name != "--dry-run" || option->count() == 0, name,
                     "cannot be given with --resume, which has nothing to resolve; lull inspect RUN shows the run's settings");
-        const bool length = name == "--steps" || name == "--minutes";
+        const bool length = name == "--steps" || name == "--epochs" || name == "--minutes";
         check_usage(option->count() == 0 || allowed, name, "cannot be given with --resume: the run keeps its settings",
                     length ? ", and its learning rate is planned to its last step" : "");
     }
@@ -39,12 +39,18 @@ void add_length_options(CLI::App& app, RunSettings& s) {
         ->check(whole_number(1))
         ->capture_default_str()
         ->group(group);
+    app.add_option("--epochs", s.epochs, "or how often every image is seen")
+        ->type_name("X")
+        ->check(number_above(0))
+        ->excludes("--steps")
+        ->group(group);
     app.add_option("--minutes", s.minutes,
                    "train this long instead, sample grids included: the first seconds measure the speed, then the number of "
                    "steps is fixed")
         ->type_name("M")
         ->check(number_above(0))
         ->excludes("--steps")
+        ->excludes("--epochs")
         ->group(group);
     app.add_option("--batch", s.batch, "images per pass")
         ->type_name("N")
@@ -107,8 +113,8 @@ void add_run_options(CLI::App& app, RunSettings& s, const std::string& count_hel
 }
 
 void check_length(const RunSettings& s) {
-    check_usage(s.minutes > 0 || s.stop_after <= s.steps, "--stop-after", "expected at most --steps ", s.steps, ", got ",
-                s.stop_after);
+    check_usage(s.minutes > 0 || s.epochs > 0 || s.stop_after <= s.steps, "--stop-after", "expected at most --steps ", s.steps,
+                ", got ", s.stop_after);
 }
 
 void add_run_actions(CLI::App& app, const RunActions& actions) {

@@ -15,7 +15,7 @@ namespace lull {
 
 // --outdir, under this heading.
 void add_outdir_option(CLI::App& app, RunSettings& settings, const std::string& group);
-// --steps, --minutes, --batch, --accumulate.
+// --steps, --epochs, --minutes, --batch, --accumulate.
 void add_length_options(CLI::App& app, RunSettings& settings);
 // --lr, --eps, --beta2, --weight-decay, --clip, --ema.
 void add_optimizer_options(CLI::App& app, RunSettings& settings);

@@ -16,7 +16,8 @@ struct RunSettings {
     DataOptions data;
     std::filesystem::path outdir;    // empty: runs/DATA-PRESET-NNN
     std::int64_t steps = 1300;
-    double minutes = 0;    // > 0: as many steps as fit, instead of `steps`
+    double epochs = 0;     // > 0: as many steps as go so often through the data, instead of `steps`
+    double minutes = 0;    // > 0: as many steps as fit, instead of either
     std::int64_t batch = 64, accumulate = 1;
     double learning_rate = 4e-3;
     double eps = 1e-5, beta2 = 0.99, weight_decay = 0;
@@ -32,7 +33,7 @@ struct RunSettings {
     std::function<void(const TrainedStep&)> on_step;    // besides log and progress; may throw to end the run
 };
 
-// Those that decide a run's numbers: all of the above but data, outdir, minutes, stop_after, machine and on_step. Reading
+// Those that decide a run's numbers: all of the above but data, outdir, epochs, minutes, stop_after, machine and on_step. Reading
 // throws nlohmann::json::exception when one is missing.
 nlohmann::json to_json(const RunSettings& settings);
 void read_json(const nlohmann::json& json, RunSettings& settings);

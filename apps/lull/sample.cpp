@@ -16,7 +16,8 @@ constexpr const char* kExamples =
     "  lull sample runs/fashion-mnist-s16-001    # 64 images: Heun, 18 steps, averaged weights\n"
     "  lull sample runs/ten --sampler ancestral --steps 50 --seeds 0-7,12    # nine images\n"
     "  lull sample runs/cosine --sampler ddim --steps 100 --eta 1    # fast.ai's lesson 22; eta 0: DDIM\n"
-    "  lull sample runs/cosine --blind runs/level --explain    # asks each image how noisy it is\n"
+    "  lull sample runs/ten --blind runs/level --explain    # asks each image how noisy it is\n"
+    "  lull sample runs/cosine --sampler ddim --clip 2 --blind runs/level --blind-clamp median\n"
     "  lull sample runs/ten --S-churn 40 --S-min 0.05 --S-max 50 --S-noise 1.003 --steps 256\n"
     "  lull sample runs/ten --seeds 0-9999 --save images.safetensors    # raw images, (N, C, H, W)\n"
     "  lull sample runs/ten --seeds 0-7 --trajectory    # also how they come out of the noise";

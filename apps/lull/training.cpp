@@ -27,15 +27,14 @@ constexpr auto kCommand = "lull train";
 class DenoiserRun final : public TrainingRun {
   public:
     explicit DenoiserRun(const TrainSettings& settings)
-        : TrainingRun(kCommand, settings.data),
-          settings_(resolved(settings, statistics())),
+        : TrainingRun(kCommand, settings.data, settings.low, settings.high),
+          settings_(settings.resolved(statistics())),
           model_{config_of(settings_, data(), statistics())},
           unet_(initialised(model_.unet, settings.seed)),
           parameters_(unet_),
           data_description_(describe(data(), settings_.data)) {}
 
   private:
-    static TrainSettings resolved(TrainSettings settings, const Statistics& statistics);
     static ModelConfig config_of(const TrainSettings& settings, const ImageDataset& data, const Statistics& statistics);
     static UNet initialised(const UNetConfig& config, std::uint64_t seed);
 
@@ -47,9 +46,9 @@ class DenoiserRun final : public TrainingRun {
         return {{"model", to_json(model_)}, {"data", data_description_}, {"training", to_json(settings_)}};
     }
     std::string preset() const override { return settings_.preset; }
-    NoiseLevels noise_levels() const override { return settings_.noise_level; }
+    NoiseLevels noise_levels() const override { return settings_.noise_levels(); }
     std::string advice_before_first_step() const override {
-        return "before the first step, only --sigma-data, --P-mean and --P-std can do this";
+        return "before the first step, only --sigma-data, --P-mean, --P-std and the data's range can do this";
     }
 
     ImageList grid_images() const;
@@ -63,14 +62,9 @@ class DenoiserRun final : public TrainingRun {
     json data_description_;
 };
 
-TrainSettings DenoiserRun::resolved(TrainSettings settings, const Statistics& statistics) {
-    if (settings.sigma_data == 0) settings.sigma_data = statistics.std;
-    return settings;
-}
-
 ModelConfig DenoiserRun::config_of(const TrainSettings& settings, const ImageDataset& data, const Statistics& statistics) {
-    ModelConfig config{.unet = model_preset(settings.preset),
-                       .edm = {.sigma_data = settings.sigma_data, .mean = settings.center ? statistics.mean : 0},
+    ModelConfig config{.unet = network_config(settings.network),
+                       .preconditioner = settings.preconditioner(statistics),
                        .height = data.pixels.size(1),
                        .width = data.pixels.size(2),
                        .black = data.low,
@@ -95,9 +89,9 @@ Tensor DenoiserRun::loss(Positions positions, std::vector<ImageLoss>& images) {
     const TrainingStream stream{.seed = settings_.seed, .flip = settings_.flip};
     const Batch batch = stream.batch(data(), positions);
     const Tensor& y = batch.images;
-    const NoisyImages noisy = add_noise(y, settings_.noise_level, settings_.seed, positions);
+    const NoisyImages noisy = add_noise(y, settings_.noise_levels(), settings_.seed, positions);
     const Network network = network_of(unet_, settings_.precision, settings_.conditional ? batch.labels : Tensor());
-    const DenoisingLoss result = denoising_loss(network, model_.edm, y, noisy);
+    const DenoisingLoss result = denoising_loss(network, model_.preconditioner, y, noisy);
     const std::vector<double> sigmas = noisy.sigma.values(), losses = result.per_image.values();
     for (std::size_t i = 0; i < sigmas.size(); ++i) images.push_back({sigmas[i], losses[i]});
     return result.loss;
@@ -139,18 +133,23 @@ double DenoiserRun::seconds_per_picture() {
     return seconds * calls(plan) / calls(short_plan);
 }
 
+void check_settings(const TrainSettings& s) {
+    network_config(s.network.empty() ? s.preset : s.network);
+    check_usage(s.low < s.high, "--range-low", "expected less than --range-high ", s.high, ", got ", s.low);
+}
+
 }    // namespace
 
 std::string plan_training(const TrainSettings& settings) {
     settings.machine.apply();
-    model_preset(settings.preset);
+    check_settings(settings);
     const InterruptGuard guard;
     return DenoiserRun(settings).plan();
 }
 
 fs::path train_model(const TrainSettings& settings) {
     settings.machine.apply();
-    model_preset(settings.preset);    // throws before the data is read
+    check_settings(settings);    // before the data is read
     const InterruptGuard guard;
     return DenoiserRun(settings).start();
 }

@@ -1,5 +1,7 @@
 #include "apps/lull/training_run.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iomanip>
 #include <iostream>
@@ -17,6 +19,17 @@ namespace lull {
 
 using nlohmann::json;
 namespace fs = std::filesystem;
+
+namespace {
+
+// Whether everything that was written down is so now. A run from before a setting existed says nothing of it.
+bool agrees(const json& written, const json& now) {
+    if (!written.is_object() || !now.is_object()) return written == now;
+    return std::all_of(written.items().begin(), written.items().end(),
+                       [&](const auto& item) { return now.contains(item.key()) && agrees(item.value(), now.at(item.key())); });
+}
+
+}    // namespace
 
 TrainingRun::TrainingRun(std::string command, const DataOptions& data, double low, double high)
     : command_(std::move(command)), data_(load_data(data, &notes_).range(low, high)), statistics_(data_.statistics()) {}
@@ -38,7 +51,7 @@ TrainerOptions TrainingRun::trainer_options(std::int64_t first_step) {
             .stop = [stop_after = s.stop_after](std::int64_t step) { return step == stop_after || interrupted(); }};
 }
 
-// Turns minutes into steps, and settles what depends on their number.
+// Turns minutes or epochs into steps, and settles what depends on their number.
 void TrainingRun::resolve_steps() {
     RunSettings& s = settings();
     if (s.minutes > 0) {
@@ -49,6 +62,9 @@ void TrainingRun::resolve_steps() {
         const StepBudget budget{60 * s.minutes - progress.seconds(), per_step, per_picture, s.sample_every};
         s.steps = budget.steps();
         progress.note(budget.in_words(s.minutes));
+    } else if (s.epochs > 0) {
+        const double per_step = static_cast<double>(s.batch) * static_cast<double>(s.accumulate);
+        s.steps = std::max<std::int64_t>(1, std::llround(std::ceil(s.epochs * static_cast<double>(data_.size()) / per_step)));
     }
     if (s.sample_every == 0) s.sample_every = round_interval(s.steps);
     if (s.save_every == 0) s.save_every = std::min<std::int64_t>(s.sample_every, 1000);
@@ -205,7 +221,7 @@ void TrainingRun::resume(const fs::path& folder, const json& config) {
     AdamW optimizer = make_optimizer();
     const json position = load_training_state(state, parameters(), optimizer);
     // Runs from before this was written down are believed.
-    check_file(position.value("run", identity()) == identity(), state, "belongs to another run than ", kCheckpointName,
+    check_file(agrees(position.value("run", json::object()), identity()), state, "belongs to another run than ", kCheckpointName,
                " beside it");
     const std::int64_t step = position.value("step", std::int64_t{0});
     // Cut off between a step's checkpoint and its picture, even the last step's, a run still has that to do.

@@ -32,7 +32,7 @@ struct Studio : Workshop {
     }
 
     static ModelConfig config() {
-        ModelConfig config{.unet = model_preset("tiny"), .edm = {.sigma_data = 0.6, .mean = -0.5}};
+        ModelConfig config{.unet = network_config("tiny"), .preconditioner = EdmPreconditioner{.sigma_data = 0.6, .mean = -0.5}};
         config.unet.in_channels = config.unet.out_channels = 1;
         return config;
     }

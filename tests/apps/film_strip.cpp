@@ -45,16 +45,19 @@ TEST_CASE("a labelled grid has its images in rows and columns, wider gaps betwee
 }
 
 TEST_CASE("x at the data's contrast has the data's spread at every noise level") {
-    const EdmPreconditioner edm{.sigma_data = 0.5, .mean = 0.25};
+    const ModelConfig edm{.unet = {}, .preconditioner = EdmPreconditioner{.sigma_data = 0.5, .mean = 0.25}};
     const Tensor x = from_values({0.25, 1.25}, {2});
     CHECK(at_data_contrast(x, 0, edm).values() == x.values());
     const std::vector<double> narrowed = at_data_contrast(x, 1.2, edm).values();    // √(1.2² + 0.5²) = 1.3
     CHECK(narrowed[0] == doctest::Approx(0.25));
     CHECK(narrowed[1] == doctest::Approx(0.25 + 0.5 / 1.3));
+    // Where the model does not say how the data spread, a third of their range: 1.2² + 0.5² again.
+    const ModelConfig eps{.unet = {}, .preconditioner = EpsPreconditioner{}, .black = -0.5, .white = 1};
+    CHECK(at_data_contrast(x, 1.2, eps).values()[1] == doctest::Approx(1.25 * 0.5 / 1.3));
 }
 
 TEST_CASE("a film-strip shows x and D of the first images, whatever the batches") {
-    const ModelConfig model{.unet = {}, .edm = {.sigma_data = 0.5}, .height = 4, .width = 4};
+    const ModelConfig model{.unet = {}, .preconditioner = EdmPreconditioner{.sigma_data = 0.5}, .height = 4, .width = 4};
     const std::vector<double> sigmas{2, 1, 0};
     const Shape batch{3, 4, 4, 1};
     const std::vector<Tensor> states{full(batch, 0.9), full(batch, -0.4), full(batch, 0.1)};
@@ -86,7 +89,7 @@ TEST_CASE("a film-strip shows x and D of the first images, whatever the batches"
 }
 
 TEST_CASE("of many steps a film-strip shows eleven, the first and the last among them") {
-    const ModelConfig model{.unet = {}, .edm = {}, .height = 4, .width = 4};
+    const ModelConfig model{.unet = {}, .preconditioner = EdmPreconditioner{}, .height = 4, .width = 4};
     const auto width = [&](int steps) {
         const FilmStrip film(1, {4, 4, 1}, karras_sigmas(steps));
         return film.picture([](const Tensor& x, double) { return x; }, model, 12).size(1);

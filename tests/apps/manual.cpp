@@ -116,7 +116,7 @@ TEST_CASE("bash completes commands, options, names and files") {
     CHECK(bash_offers(script, {"lull", "tr"}) == "train\n");
     CHECK(bash_offers(script, {"lull", "--vers"}) == "--version\n");
     CHECK(bash_offers(script, {"lull", "train", "--sample-"}) == "--sample-every\n--sample-count\n");
-    CHECK(bash_offers(script, {"lull", "train", "--quiet", "--preset", ""}) == "s16\nm32\ntiny\n");
+    CHECK(bash_offers(script, {"lull", "train", "--quiet", "--preset", ""}) == "s16\nm32\ntiny\nddim-cosine\n");
     CHECK(bash_offers(script, {"lull", "train", "--preset", "=", "m"}) == "m32\n");
     CHECK(bash_offers(script, {"lull", "sample", "x", "--sampler", "="}) == "euler\nancestral\nheun\nlms\nddim\n");
     CHECK(bash_offers(script, {"lull", "completion", "z"}) == "zsh\n");

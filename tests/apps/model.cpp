@@ -39,9 +39,9 @@ TEST_CASE("a diffusers folder is EDM around its network, unless flags say otherw
     const UNet unet = some_unet();
     write_foreign(folder / "model", unet, 8, 12);
     const Model model = load_model(folder / "model");
-    CHECK(model.config.edm.sigma_data == 0.5);
-    CHECK(model.config.edm.mean == 0);
-    CHECK(Named<TimeInput>::name_of(model.config.edm.time_input) == "quarter_log_sigma");
+    CHECK(std::get<EdmPreconditioner>(model.config.preconditioner).sigma_data == 0.5);
+    CHECK(mean_of(model.config.preconditioner) == 0);
+    CHECK(Named<TimeInput>::name_of(time_input_of(model.config.preconditioner)) == "quarter_log_sigma");
     CHECK(model.config.image() == Shape{8, 12, 1});
     CHECK(model.config.black == -1);
     CHECK(model.config.white == 1);
@@ -49,16 +49,22 @@ TEST_CASE("a diffusers folder is EDM around its network, unless flags say otherw
 
     const Tensor x = random_normal({2, 8, 12, 1}, {1, Purpose::data, 0});
     const NoGrad no_grad;
-    const auto by_hand = [&](const EdmPreconditioner& edm) {
+    const auto by_hand = [&](const Preconditioner& edm) {
         return denoise([&](const Tensor& in, const Tensor& time) { return unet(in, time); }, edm, x, 0.7);
     };
-    CHECK(same_bits(model.denoiser()(x, 0.7), by_hand({.sigma_data = 0.5})));
+    CHECK(same_bits(model.denoiser()(x, 0.7), by_hand(EdmPreconditioner{.sigma_data = 0.5})));
 
     const Model told = load_model(
         folder / "model",
         {.sigma_data = 0.25, .mean = -0.5, .time_input = SigmaItself{}, .black = 0, .white = 255, .height = 16, .width = 4});
-    CHECK(same_bits(told.denoiser()(x, 0.7), by_hand({.sigma_data = 0.25, .mean = -0.5, .time_input = SigmaItself{}})));
+    CHECK(same_bits(told.denoiser()(x, 0.7),
+                    by_hand(EdmPreconditioner{.sigma_data = 0.25, .mean = -0.5, .time_input = SigmaItself{}})));
     CHECK(told.config.white == 255);
+    // A network of diffusers' own training: it answers the noise, and is told VP's time, 0 to 999.
+    const Model eps = load_model(folder / "model", {.objective = EpsPreconditioner{}, .time_input = VpSchedule{}});
+    CHECK(same_bits(eps.denoiser()(x, 0.7), by_hand(EpsPreconditioner{.time_input = VpSchedule{}})));
+    CHECK(error_of([&] { load_model(folder / "model", {.objective = EpsPreconditioner{}, .sigma_data = 1}); }) ==
+          "--sigma-data: does nothing with --objective eps, only with edm");
     CHECK(told.config.image() == Shape{16, 4, 1});
 }
 
@@ -132,7 +138,7 @@ TEST_CASE("inspect says what a newcomer asks for, and as JSON what a program doe
     REQUIRE(shop.train("run", {"--steps", "2", "--sample-count", "0", "--seed", "5"}).status == 0);
     const std::string text = run({"inspect", shop.path("run")}).out;
     for (const char* part : {"checkpoint.safetensors, ", "32x32, 1 channel, black at -1, white at 1", "none: unconditional",
-                             "EDM, sigma_data ", "averaged (ema)", "2 of 2", "conv_in", "weight (8, 3, 3, 1)  bias (8,)"})
+                             "edm, sigma_data ", "averaged (ema)", "2 of 2", "conv_in", "weight (8, 3, 3, 1)  bias (8,)"})
         CHECK_MESSAGE(text.find(part) != std::string::npos, part);
     const json all = json::parse(run({"inspect", shop.path("run"), "--json"}).out);
     CHECK(all.at("training").at("seed") == 5);

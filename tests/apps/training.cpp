@@ -259,7 +259,8 @@ TEST_CASE("a run that fails in its first step leaves nothing behind") {
     CHECK(result.status == 1);
     CHECK_MESSAGE(result.err.find("step 1: the loss is ") != std::string::npos, result.err);
     CHECK(result.err.find("4 of 4 images have no finite loss, at sigma ") != std::string::npos);
-    CHECK(result.err.ends_with("; before the first step, only --sigma-data, --P-mean and --P-std can do this\n"));
+    CHECK(
+        result.err.ends_with("; before the first step, only --sigma-data, --P-mean, --P-std and the data's range can do this\n"));
     CHECK_FALSE(fs::exists(shop.path("run")));
 
     fs::create_directory(shop.path("mine"));    // was there before

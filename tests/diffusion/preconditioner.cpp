@@ -154,6 +154,18 @@ TEST_CASE("preconditioners and time inputs mix freely, and the choice is made wh
                          "[objective] unknown objective 'esp'; did you mean 'eps'? (edm, eps, v, ve)", Error);
 }
 
+TEST_CASE("a time input that is a schedule has noise levels of times, and times of noise levels") {
+    CHECK(sigma_at(CosineSchedule{}, 0.5).value() == doctest::Approx(1));
+    CHECK(time_at(CosineSchedule{}, 1).value() == doctest::Approx(0.5));
+    CHECK(sigma_at(VpSchedule{}, 1).value() == doctest::Approx(152.167).epsilon(1e-6));
+    CHECK(time_at(VpSchedule{}, VpSchedule{}.sigma(0.3)).value() == doctest::Approx(0.3));    // not what its network is told
+    for (const TimeInput& input :
+         {TimeInput(QuarterLogSigma{}), TimeInput(SigmaItself{}), TimeInput(NoTime{}), TimeInput(VeSchedule{})}) {
+        CHECK(!sigma_at(input, 0.5));
+        CHECK(!time_at(input, 1));
+    }
+}
+
 TEST_CASE("a denoiser records nothing for gradients, denoise does") {
     Tensor weight = scalar(2);
     weight.requires_grad();
