@@ -21,6 +21,7 @@ LULL_DEVICE float to_float(bf16 value) { return static_cast<float>(value); }
 LULL_DEVICE bf16 to_bf16(float value) { return bf16(value); }
 
 LULL_DEVICE float fast_exp(float x) { return expf(x); }
+LULL_DEVICE float fast_exp2(float x) { return exp2f(x); }
 LULL_DEVICE float fast_divide(float a, float b) { return a / b; }
 
 template <class S>

@@ -21,6 +21,11 @@ LULL_DEVICE bf16 to_bf16(float value) {
 // In a few instructions, where expf and a division take dozens: relative errors of about (2 + |x|) 2^-23, and of 2^-22 for
 // |b| < 2^126; beyond, the quotient is 0.
 LULL_DEVICE float fast_exp(float x) { return __expf(x); }
+LULL_DEVICE float fast_exp2(float x) {    // 2^-22, and 0 below 2^-126
+    float result;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+    return result;
+}
 LULL_DEVICE float fast_divide(float a, float b) { return __fdividef(a, b); }
 
 // The block's shared memory, of the type that the kernel gives it. Uninitialised.

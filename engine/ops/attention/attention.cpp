@@ -33,12 +33,12 @@ Tensor attention(const Tensor& q_any, const Tensor& k_any, const Tensor& v_any, 
     check(v_any.shape() == k_any.shape(), "attention", "expected v like k ", k_any, ", got ", v_any);
     check(k_any.dtype() == q_any.dtype() && v_any.dtype() == q_any.dtype(), "attention", "expected q, k and v of one type, got ",
           q_any, ", ", k_any, " and ", v_any);
-    if (is_bf16(q_any)) return rounded(attention(wide(q_any), wide(k_any), wide(v_any), heads));
+    if (widens(q_any)) return rounded(attention(wide(q_any), wide(k_any), wide(v_any), heads));
     const Tensor q = q_any.contiguous(), k = k_any.contiguous(), v = v_any.contiguous();
 
     const Tensor out = empty_like(q);
     const bool records = recording(q, k, v);
-    const Tensor lse = records ? empty_beside(q, {n, heads, q.size(1)}) : Tensor();
+    const Tensor lse = records ? empty({n, heads, q.size(1)}, compute_dtype(q), q.device()) : Tensor();
     dispatch(q, cpu::attention_forward, cuda::attention_forward)(q, k, v, heads, out, lse);
     return records ? record<AttentionBackward>(out, {q, k, v}, q, k, v, heads, out, lse) : out;
 }

@@ -54,7 +54,7 @@ void check_weight(const char* name, const Tensor& weight, const Shape& shape, co
           x.dtype(), ' ', shape, " for x ", x, ", got ", weight);
 }
 
-// In f32. as_bf16: kernels.h.
+// In f32, on CUDA also in bf16. as_bf16: kernels.h.
 Tensor attention_block_fused(const Tensor& x_any, const AttentionBlockWeights& w, const AttentionBlockOptions& options,
                              bool as_bf16) {
     const Tensor x = x_any.detach().contiguous();
@@ -68,7 +68,7 @@ Tensor attention_block_fused(const Tensor& x_any, const AttentionBlockWeights& w
                                     .k = keep({n, tokens, c}),
                                     .v = keep({n, tokens, c}),
                                     .a = keep({n, tokens, c}),
-                                    .lse = keep({n, options.heads, tokens})};
+                                    .lse = records ? empty({n, options.heads, tokens}, compute_dtype(x), x.device()) : Tensor()};
     const Tensor y = empty_like(x);
     dispatch(x, cpu::attention_block_forward, cuda::attention_block_forward)(x, weights, options, as_bf16, y, saved);
     if (!records) return y;
@@ -102,7 +102,7 @@ void check_attention_block(const Tensor& x, const AttentionBlockWeights& w, cons
 Tensor attention_block(const Tensor& x, const AttentionBlockWeights& w, const AttentionBlockOptions& options) {
     if (x.dtype() == DType::f64) return attention_block_composed(x, w, options);
     check_attention_block(x, w, options);
-    if (is_bf16(x)) return rounded(attention_block_fused(wide(x), transformed(w, wide_weight), options, true));
+    if (widens(x)) return rounded(attention_block_fused(wide(x), transformed(w, wide_weight), options, true));
     return attention_block_fused(x, w, options, false);
 }
 

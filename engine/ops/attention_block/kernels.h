@@ -6,7 +6,7 @@
 
 namespace lull {
 
-// What backward reads besides x and the weights, f32. All undefined when nothing is recorded.
+// What backward reads besides x and the weights, of x's type (lse: f32). All undefined when nothing is recorded.
 struct AttentionBlockSaved {
     Tensor q, k, v;    // (N, T, C)
     Tensor a;          // (N, T, C), what attention gave

@@ -257,8 +257,8 @@ __global__ void __launch_bounds__(kNormThreads, 2)
     });
 }
 
-// Over images, in an order that their number decides: dγ, dβ and the gradient of the added bias, in this order, since two of
-// them may be one tensor. A block has 32 channels; its warps take images in turn.
+// Over images, in an order that their number decides: dγ, dβ and the gradient of the added bias. A block has 32 channels; its
+// warps take images in turn.
 constexpr int kSumThreads = 1024, kSumWarps = kSumThreads / kWarp;
 struct ImageSums {
     float partial[3][kSumWarps][kWarp];
@@ -280,9 +280,11 @@ __global__ void __launch_bounds__(kSumThreads)
         total[i] = 0;
         for (int w = 0; w < kSumWarps; ++w) total[i] += shared.partial[i][w][lane];
     }
-    weight.put(c, total[1]);
-    bias.put(c, total[0]);
-    added.put(c, total[2]);
+    for (int turn = 0; turn < 2; ++turn) {    // two may be one tensor: what is added comes after what is written
+        if (weight.add == (turn == 1)) weight.put(c, total[1]);
+        if (bias.add == (turn == 1)) bias.put(c, total[0]);
+        if (added.add == (turn == 1)) added.put(c, total[2]);
+    }
 }
 
 // The third row of sums (N, 3, C) → emb (N, C).

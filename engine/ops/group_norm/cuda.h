@@ -33,7 +33,7 @@ void group_norm_again(const GroupNormInput& in, const GroupNormWeights& weights,
 // Mean and variance of each group: moments (N, groups, 2) f32.
 void group_moments(const GroupNormInput& in, int groups, Tensor moments);
 
-// Where gradients go, in the order in which they are written; an undefined tensor is not wanted. x and skip: of x's type; the
+// Where gradients go; an undefined tensor is not wanted. Two may be one tensor, of which one is written and the other added. x and skip: of x's type; the
 // others f32 or bf16.
 struct GroupNormGradients {
     Into x, skip;                      // as in GroupNormInput

@@ -41,6 +41,8 @@ TEST_CASE("attention") {
     run(attention_cases(2, {tokens(2, 16, 16, 16), tokens(1, 33, 17, 6)}, "attention"));
     run(attention_cases(4, {tokens(3, 12, 12, 32)}));
     run(attention_cases(1, {tokens(1, 35, 75, 8)}));    // parts of vectors, and of blocks of keys
+    run(attention_cases(3, {tokens(2, 20, 20, 24), tokens(1, 5, 6, 330)}));
+    run(attention_cases(1, {tokens(1, 600, 9, 8), tokens(1, 5, 700, 8)}));    // more than one part of an image
 }
 
 TEST_CASE("attention is softmax(q kᵀ / √d) v, written out") {
