@@ -73,14 +73,15 @@ TEST_CASE("attention block") {
          [&](const Inputs& in) { return attention_block(in[0], weights_of(in), options); },
          // In [-1, 1) scores stay small enough for central differences. Groups of two channels over few pixels amplify
          // roundings by 1/σ: 2e-5 is some 300 of them. On CUDA, all that passes between the parts is bf16 where x is: n, q, k, v,
-         // what attention gives, and their gradients, 2^-9 each.
+         // what attention gives, and their gradients, 2^-9 each; and with two tokens the gradient of a score is the difference of
+         // two numbers that are larger than it.
          {.shapes = {shapes_for({1, 1, 2, 8}), shapes_for({3, 3, 4, 8}), shapes_for({2, 5, 5, 12})},
           .low = -1,
           .high = 1,
           .no_gradient = {kKeyBias},    // it is 0, and has no relative error
           .per_image = {0},
           .tolerance = 2e-5,
-          .bf16_tolerance = cuda::available() ? 0x1p-6 : 0x1p-8}});
+          .bf16_tolerance = cuda::available() ? 0x1p-5 : 0x1p-8}});
 }
 
 TEST_CASE("the attention block has PyTorch's values") {
