@@ -161,6 +161,21 @@ TEST_CASE("conv2d on CUDA reads images that begin at any address") {
     }
 }
 
+TEST_CASE("conv2d on CUDA of no images, and of no channels") {
+    if (!cuda::available()) return;
+    for (const Shape& shape : {Shape{0, 4, 4, 3}, Shape{2, 4, 4, 0}}) {
+        CAPTURE(shape);
+        Tensor x = zeros(shape, DType::f32, Device::cuda), w = ones({5, 3, 3, shape[3]}, DType::f32, Device::cuda);
+        Tensor bias = full({5}, 3, DType::f32, Device::cuda);
+        for (Tensor* t : {&x, &w, &bias}) t->requires_grad();
+        const Tensor y = conv2d(x, w, bias, {.padding = 1});
+        CHECK(y.values() == std::vector<double>(static_cast<std::size_t>(shape[0] * 4 * 4 * 5), 3));
+        sum(y).backward();
+        CHECK(w.grad().values() == std::vector<double>(static_cast<std::size_t>(5 * 3 * 3 * shape[3]), 0));
+        CHECK(bias.grad().values() == std::vector<double>(5, static_cast<double>(shape[0] * 4 * 4)));
+    }
+}
+
 #ifdef LULL_WITH_CUDA
 TEST_CASE("conv2d on CUDA by our kernels and by the library") {
     if (!cuda::available()) return;
