@@ -401,18 +401,47 @@ void with_case(const GroupNormInput& in, std::initializer_list<Tensor> tensors, 
     });
 }
 
-Tensor f32_beside(const Tensor& x, const Shape& shape) { return empty(shape, DType::f32, x.device()); }
+Tensor f32_tensor(const Shape& shape) { return empty(shape, DType::f32, Device::cuda); }
 
 // statistics (N, groups, 2) by chunks of pixels: mean and variance, or 1/√(variance + eps).
 template <class T, int V>
 void merged_moments(const Source<T>& in, const Cut& chunks, std::int64_t images, bool variance, float eps, Tensor statistics) {
-    Tensor moments = f32_beside(statistics, {images, chunks.chunks, in.groups, 2});
+    Tensor moments = f32_tensor({images, chunks.chunks, in.groups, 2});
     launch<group_norm_moments_kernel<T, V>>(how(chunks, images), in, chunks, moments.data<float>());
     const std::int64_t count = images * in.groups;
     launch<group_norm_merge_kernel>({.grid = {blocks_for(count, kNormThreads / kWarp)}, .block = {kNormThreads}},
                                     moments.data<float>(), chunks.chunks, chunks.pixels, in.pixels, in.groups,
                                     in.channels / in.groups, count, variance, eps, statistics.data<float>());
 }
+
+// Where backward's tensors lie, of the types that its kernels have.
+template <class T, int V, bool kSilu>
+struct Backward {
+    std::int64_t images;
+    Source<T> x;
+    Affine affine;
+    const float* statistics;
+    const T* dy;
+    Target<T> dx;
+    bool of_x;
+    float* sums;    // (N, 3, C)
+    T* y;           // may be null
+
+    void in_one_pass(const Cut& slabs) const {
+        launch<group_norm_backward_kernel<T, V, kSilu>>(how(slabs, images), x, slabs, affine, statistics, dy, dx, of_x, sums, y);
+    }
+    void by_chunks(int groups) const {
+        const Cut chunks = cut_chunks<T, V>(x, groups, 32, 3), each = cut_chunks<T, V>(x, x.groups, 8, 0);
+        Tensor of_chunks = f32_tensor({images, chunks.chunks, 3, x.channels}), means = f32_tensor({images, x.groups, 2});
+        launch<group_norm_backward_sums_kernel<T, V, kSilu>>(how(chunks, images), x, chunks, affine, statistics, dy,
+                                                             of_chunks.data<float>());
+        launch<group_norm_backward_merge_kernel>({.grid = {blocks_for(images, 1)}, .block = {kNormThreads}},
+                                                 of_chunks.data<float>(), chunks.chunks, x.pixels, x.channels, x.groups, affine,
+                                                 statistics, of_x, sums, means.data<float>());
+        launch<group_norm_gradient_kernel<T, V, kSilu>>(how(each, images), x, each, affine, statistics, means.data<float>(), dy,
+                                                        dx, y);
+    }
+};
 
 }    // namespace
 
@@ -468,38 +497,29 @@ void group_norm_backward(const GroupNormInput& in, const GroupNormWeights& weigh
         return accumulate(apart.skip.tensor, gradients.skip.tensor);
     }
     const std::int64_t C = dy.size(-1), images = dy.elements() == 0 ? 0 : dy.size(0);
-    Tensor sums = f32_beside(dy, {images, 3, C});
+    Tensor sums = f32_tensor({images, 3, C});
     if (images > 0) {
         const std::initializer_list<Tensor> others{dy, gradients.x.tensor, gradients.skip.tensor, y};
         with_case(in, others, options.activation,
                   [&]<class T, int V, bool kSilu>(T, std::integral_constant<int, V>, std::bool_constant<kSilu>) {
                       const auto data = [](const Tensor& t) { return t.defined() ? Tensor(t).data<T>() : nullptr; };
                       const Source<T> x = source<T>(in, options.groups);
-                      const Target<T> dx{data(gradients.x.tensor),
-                                         data(gradients.skip.tensor),
-                                         gradients.x.add,
-                                         gradients.skip.add,
-                                         x.pixels,
-                                         x.x_channels,
-                                         x.channels};
+                      const Backward<T, V, kSilu> backward{
+                          .images = images,
+                          .x = x,
+                          .affine = affine(weights),
+                          .statistics = statistics.data<float>(),
+                          .dy = dy.data<T>(),
+                          .dx = {data(gradients.x.tensor), data(gradients.skip.tensor), gradients.x.add, gradients.skip.add,
+                                 x.pixels, x.x_channels, x.channels},
+                          .of_x = of_x,
+                          .sums = sums.data<float>(),
+                          .y = data(y)};
                       const Cut slabs = cut_slabs<T, V>(x, 2, 3);
-                      const float* const stats = statistics.data<float>();
-                      if (slabs.shared_bytes <= most_shared_bytes()) {
-                          return launch<group_norm_backward_kernel<T, V, kSilu>>(how(slabs, images), x, slabs, affine(weights),
-                                                                                 stats, dy.data<T>(), dx, of_x,
-                                                                                 sums.data<float>(), data(y));
-                      }
-                      const Cut chunks = cut_chunks<T, V>(x, slabs.groups, 32, 3);
-                      Tensor of_chunks = f32_beside(dy, {images, chunks.chunks, 3, C}),
-                             means = f32_beside(dy, {images, options.groups, 2});
-                      launch<group_norm_backward_sums_kernel<T, V, kSilu>>(how(chunks, images), x, chunks, affine(weights), stats,
-                                                                           dy.data<T>(), of_chunks.data<float>());
-                      launch<group_norm_backward_merge_kernel>(
-                          {.grid = {blocks_for(images, 1)}, .block = {kNormThreads}}, of_chunks.data<float>(), chunks.chunks,
-                          x.pixels, x.channels, x.groups, affine(weights), stats, of_x, sums.data<float>(), means.data<float>());
-                      const Cut each = cut_chunks<T, V>(x, x.groups, 8, 0);
-                      launch<group_norm_gradient_kernel<T, V, kSilu>>(how(each, images), x, each, affine(weights), stats,
-                                                                      means.data<float>(), dy.data<T>(), dx, data(y));
+                      if (slabs.shared_bytes <= most_shared_bytes())
+                          backward.in_one_pass(slabs);
+                      else
+                          backward.by_chunks(slabs.groups);
                   });
     }
     launch<group_norm_sum_images_kernel>(
