@@ -2,3 +2,4 @@
 # targets by other names, or not at all.
 s/\[([^]]*)\]\(#[^)]*\)/\1/g
 s/\[([^]]*)\]\([^):]*\/[a-z_]+(\.cpp)?\)/\1/g
+s/\[([^]]*)\]\(derivations\/[^)]*\)/\1/g
