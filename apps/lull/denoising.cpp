@@ -262,6 +262,7 @@ fs::path denoise_images(const DenoiseSettings& settings) {
     const InterruptGuard guard;
     Model model = load_model(settings.model, settings.model_options);
     model.precision = settings.precision;
+    model.unet = moved(model.unet, settings.machine.chosen_device());
     const Question question = settings.input.empty() ? read_data(settings, model) : read_input(settings, model);
     std::vector<Rung> rungs = rungs_of(settings, schedule_of(model));
     for (Rung& rung : rungs) {

@@ -53,18 +53,19 @@ bool generate(const BatchSampler& sampler, const Shape& image, const ImageList& 
         bool stopped = false;
         Sampling run;
         run.seeds.assign(list.seeds.begin() + first, list.seeds.begin() + first + count);
-        run.on_step = [&](int step, double sigma, const Tensor& x) {
+        run.on_step = [&](int step, double sigma, const Tensor& there) {
+            const Tensor x = there.to(Device::cpu);
             if (const auto bad = first_not_finite(x))
                 fail("sample", "step ", step + 1, " of ", sigmas.size() - 1, ", σ ", sigma, ": the image of seed ",
                      run.seeds[static_cast<std::size_t>(*bad)], " is not finite");
             stopped = !on_step({first, step, sigma, x});
             return !stopped;
         };
-        const Tensor noise = start_noise(run.seeds, image, plan.start_level());
-        if (!on_step({first, -1, sigmas.front(), noise})) return false;
+        const Tensor noise = start_noise(run.seeds, image, plan.start_level(), DType::f32, plan.device);
+        if (!on_step({first, -1, sigmas.front(), noise.to(Device::cpu)})) return false;
         const Tensor x = sampler(label_tensor(list.labels, first, count), noise, sigmas, run);
         if (stopped) return false;
-        on_batch(first, x.contiguous());
+        on_batch(first, x.to(Device::cpu).contiguous());
     }
     return true;
 }

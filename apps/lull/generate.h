@@ -26,6 +26,7 @@ struct SamplingPlan {
     Grid grid = Grid::karras;
     int steps = 18;                                       // of the cosine grid: noise levels, 0 among them
     double sigma_min = 0.002, sigma_max = 80, rho = 7;    // of the Karras grid, in units of the data's range
+    Device device = Device::cpu;                          // where the sampler computes
 
     std::vector<double> sigmas() const;    // descending to 0
     // The level of the noise that images start from: the first σ; for ddim √(1+σ²), so that its x_t is N(0, I).
@@ -58,12 +59,13 @@ struct SamplerState {
     std::int64_t first;    // the place of its first image in the list
     int step;              // from 0; -1: the noise that it starts from
     double sigma;          // the noise level that x has reached
-    const Tensor& x;       // (N, H, W, C)
+    const Tensor& x;       // (N, H, W, C), on the CPU
 };
 
 // Images `batch` at a time; an image's bits depend on its own seed and label alone. image: the shape of one, (H, W, C).
 // on_step sees every batch at its start and after each of its steps; false stops. on_batch gets the finished images and the
-// place of the first. Returns whether all were drawn. Throws Error, naming step, σ and seed, as soon as an image is not finite.
+// place of the first, on the CPU. Returns whether all were drawn. Throws Error, naming step, σ and seed, as soon as an image is
+// not finite.
 bool generate(const BatchSampler& sampler, const Shape& image, const ImageList& list, const SamplingPlan& plan,
               std::int64_t batch, const std::function<bool(const SamplerState&)>& on_step,
               const std::function<void(std::int64_t first, const Tensor& images)>& on_batch);

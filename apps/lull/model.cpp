@@ -79,7 +79,7 @@ std::string model_hash(const Model& model) { return weights_hash(parameters_of(m
 std::string weights_hash(const std::vector<NamedTensor>& weights) {
     Sha256 sha;
     for (const auto& [name, tensor] : weights) {
-        const Tensor values = to_pytorch_layout(tensor).contiguous();
+        const Tensor values = to_pytorch_layout(tensor.to(Device::cpu)).contiguous();
         std::ostringstream title;
         title << name << ' ' << values << '\n';    // the type and the shape
         sha.update(title.str());

@@ -3,15 +3,23 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <iostream>
 #include <limits>
 #include <optional>
 #include <sstream>
 
+#include "engine/cuda/runtime.h"
 #include "engine/did_you_mean.h"
 #include "engine/threads.h"
 
 namespace lull {
 namespace {
+
+#ifdef LULL_WITH_CUDA
+constexpr bool kBuiltWithCuda = true;
+#else
+constexpr bool kBuiltWithCuda = false;
+#endif
 
 template <class T>
 std::optional<T> parse(const std::string& text) {
@@ -86,8 +94,13 @@ ImageSize parse_image_size(std::string_view flag, const std::string& text) {
 void MachineOptions::apply() const {
     constexpr std::array<std::string_view, 2> kDevices{"cpu", "cuda"};
     check_usage(device == "cpu" || device == "cuda", "--device", "unknown device '", device, "'", did_you_mean(device, kDevices));
-    if (device == "cuda") throw Error("--device cuda: this build has no CUDA");
+    if (device == "cuda" && !cuda::available()) {
+        if (!kBuiltWithCuda) throw Error("--device cuda: " + cuda::unavailable());
+        std::cerr << "lull: --device cuda: " << cuda::unavailable() << "; the CPU computes instead\n";
+    }
     if (threads > 0) set_thread_count(threads);
 }
+
+Device MachineOptions::chosen_device() const { return device == "cuda" && cuda::available() ? Device::cuda : Device::cpu; }
 
 }    // namespace lull

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "diffusion/sampler_choice.h"
+#include "engine/device.h"
 #include "engine/error.h"
 #include "nn/data/resize.h"
 
@@ -61,8 +62,11 @@ struct MachineOptions {
     bool quiet = false;
     std::string config;    // a file with settings (config_file.h); empty: none
 
-    // Sets the number of threads. Throws UsageError for an unknown device, Error for one that this build does not have.
+    // Sets the number of threads. Throws UsageError for an unknown device, Error for one that this build does not have; one that
+    // only this machine lacks is replaced by the CPU, which is said on standard error.
     void apply() const;
+    // Where to compute: the device that was asked for, or the CPU in place of one that is not there.
+    Device chosen_device() const;
 };
 
 }    // namespace lull

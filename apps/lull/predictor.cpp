@@ -45,7 +45,9 @@ PredictorConfig predictor_config_from_json(const json& all) try {
 } catch (const json::exception& error) { fail("noise_level", "the description of the predictor is incomplete: ", error.what()); }
 
 NoiseLevel Predictor::level() const {
-    return noise_level(config.task, [net = net](const Tensor& input) { return net(input); });
+    return noise_level(config.task, [net = net, there = device_of(net)](const Tensor& input) {
+        return net(input.to(there)).to(input.device());
+    });
 }
 
 bool is_predictor(const fs::path& path) try {
@@ -93,7 +95,7 @@ LevelAnswers ask(const PredictorConfig& config, const ResNet& net, const ImageDa
         }
         const Tensor y = data.gather(index).images;
         const auto [x, sigma, n] = add_noise(y, config.task.levels(), seed, positions);
-        const Tensor answers = net(config.task.input(x, sigma));
+        const Tensor answers = net(config.task.input(x, sigma).to(device_of(net))).to(Device::cpu);
         squares += sum(sq(answers - config.task.answer(sigma))).item();
         const std::vector<double> levels = sigma.values(), predicted = config.task.sigma(answers);
         all.sigma.insert(all.sigma.end(), levels.begin(), levels.end());

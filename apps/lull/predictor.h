@@ -36,7 +36,7 @@ struct Predictor {
     std::filesystem::path file = {};
     bool averaged = false;    // whether the file has both the weights and their averages
 
-    // σ̂ of x in the predictor's own range. Holds the weights by itself.
+    // σ̂ of x in the predictor's own range. Holds the weights by itself, and computes where they lie.
     NoiseLevel level() const;
 };
 

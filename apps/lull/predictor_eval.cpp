@@ -100,7 +100,8 @@ fs::path evaluate_predictor(const PredictorEvalSettings& s, std::ostream& out) {
     make_folder(folder);
     check_writable(folder);
     const InterruptGuard guard;
-    const Predictor predictor = load_predictor(s.predictor, s.weights);
+    Predictor predictor = load_predictor(s.predictor, s.weights);
+    predictor.net = moved(predictor.net, s.machine.chosen_device());
     const PredictorConfig& config = predictor.config;
     const DataOptions options = data_of(s, predictor);
     const ImageDataset data = load_data(options).range(config.black, config.white);

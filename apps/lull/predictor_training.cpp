@@ -42,7 +42,8 @@ class PredictorRun final : public TrainingRun {
                   .black = *settings.low,
                   .white = *settings.high},
           net_(initialised(config_.resnet, settings.seed)),
-          parameters_(net_),
+          parameters_(net_, settings.machine.chosen_device()),
+          resident_(data().to(parameters_.device())),
           data_description_(describe(data(), settings_.data)) {}
 
   private:
@@ -51,7 +52,7 @@ class PredictorRun final : public TrainingRun {
 
     RunSettings& settings() override { return settings_; }
     Parameters& parameters() override { return parameters_; }
-    Tensor loss(Positions positions, std::vector<ImageLoss>& images) override;
+    Tensor loss(Positions positions, std::vector<ImageLosses>& images) override;
 
     json description() const override {
         return {{kPredictorPart, to_json(config_)}, {"data", data_description_}, {"training", to_json(settings_)}};
@@ -69,6 +70,7 @@ class PredictorRun final : public TrainingRun {
     PredictorConfig config_;
     ResNet net_;
     Parameters parameters_;
+    ImageDataset resident_;    // the data where batches are made
     json data_description_;
 };
 
@@ -78,15 +80,14 @@ ResNet PredictorRun::initialised(const ResNetConfig& config, std::uint64_t seed)
     return net;
 }
 
-Tensor PredictorRun::loss(Positions positions, std::vector<ImageLoss>& images) {
+Tensor PredictorRun::loss(Positions positions, std::vector<ImageLosses>& images) {
     const TrainingStream stream{.seed = settings_.seed, .flip = settings_.flip};
-    const Tensor y = stream.batch(data(), positions).images;
+    const Tensor y = stream.batch(resident_, positions).images;
     const auto [x, sigma, n] = add_noise(y, config_.task.levels(), settings_.seed, positions);
     const Tensor answers = net_.train(config_.task.input(x, sigma), dropout_streams(settings_.seed, positions));
     const Tensor wanted = config_.task.answer(sigma);
 
-    const std::vector<double> sigmas = sigma.values(), errors = (answers.detach() - wanted).values();
-    for (std::size_t i = 0; i < sigmas.size(); ++i) images.push_back({sigmas[i], errors[i] * errors[i]});
+    images.push_back({sigma, sq(answers.detach() - wanted)});
     return mse(answers, wanted);
 }
 

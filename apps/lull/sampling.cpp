@@ -131,11 +131,13 @@ void Drawing::run() {
     Progress progress(std::cerr, progress_style(settings_.machine.quiet), "sampler step", steps_);
     if (pictured_.size(0) < list_.size())
         progress.note("the picture shows the first " + std::to_string(pictured_.size(0)) + " of " + images_of(list_.size()));
+    // What looks at images on the way does so on the CPU; the network is on its device in either case.
+    SamplingPlan plan = settings_.plan;
+    if (!predictor_ && !trace_) plan.device = device_of(model_.unet);
     const bool all = generate(
-        sampler_of(model_, settings_.plan, settings_.blind, predictor_,
+        sampler_of(model_, plan, settings_.blind, predictor_,
                    {.trace = trace_ ? &*trace_ : nullptr, .evaluations = &evaluations_}),
-        model_.config.image(), list_, settings_.plan, batch_,
-        [&](const SamplerState& state) { return step_done(state, progress); },
+        model_.config.image(), list_, plan, batch_, [&](const SamplerState& state) { return step_done(state, progress); },
         [&](std::int64_t first, const Tensor& images) { keep(first, images); });
     if (!all)
         throw Interrupted("stopped after " + std::to_string(steps_done_) + " of " + std::to_string(steps_) +
@@ -210,8 +212,12 @@ std::vector<fs::path> sample_model(const SampleSettings& settings) {
     const InterruptGuard guard;
     Model model = load_model(settings.model, settings.model_options);
     model.precision = settings.precision;
-    const auto predictor_of = [](const fs::path& path) {
-        return path.empty() ? std::nullopt : std::optional(load_predictor(path));
+    model.unet = moved(model.unet, settings.machine.chosen_device());
+    const auto predictor_of = [&](const fs::path& path) {
+        if (path.empty()) return std::optional<Predictor>();
+        Predictor predictor = load_predictor(path);
+        predictor.net = moved(predictor.net, settings.machine.chosen_device());
+        return std::optional(predictor);
     };
     const std::optional<Predictor> predictor = predictor_of(settings.blind.predictor), judge = predictor_of(settings.judge);
     const Predictor* const blind = predictor ? &*predictor : nullptr;

@@ -18,6 +18,15 @@ double sigma_at(const LogNormal& spread, double deviations) { return std::exp(sp
 
 }    // namespace
 
+std::vector<ImageLoss> read(std::span<const ImageLosses> passes) {
+    std::vector<ImageLoss> images;
+    for (const ImageLosses& pass : passes) {
+        const std::vector<double> sigmas = pass.sigma.values(), losses = pass.loss.values();
+        for (std::size_t i = 0; i < sigmas.size(); ++i) images.push_back({sigmas[i], losses[i]});
+    }
+    return images;
+}
+
 std::size_t SigmaBuckets::operator()(double sigma) const {
     const double deviations = (std::log(sigma) - spread.mean) / spread.std;
     const double bucket = std::clamp(std::floor((deviations + kReach) / kWidth), 0.0, kCount - 1.0);

@@ -7,8 +7,10 @@
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "diffusion/sigmas.h"
+#include "engine/tensor.h"
 
 namespace lull {
 
@@ -16,6 +18,12 @@ namespace lull {
 struct ImageLoss {
     double sigma, loss;
 };
+
+// The same of the N images of a pass, N elements each; and their numbers, which are waited for when they lie on CUDA.
+struct ImageLosses {
+    Tensor sigma, loss;
+};
+std::vector<ImageLoss> read(std::span<const ImageLosses> passes);
 
 // Eight buckets over the noise levels that training draws: half a standard deviation of ln σ each, from two below its mean to
 // two above. The outer two also take what lies beyond: of log-normal levels they have 6.7% of the images each, those in the

@@ -31,7 +31,8 @@ class DenoiserRun final : public TrainingRun {
           settings_(settings.resolved(statistics())),
           model_{config_of(settings_, data(), statistics())},
           unet_(initialised(model_.unet, settings.seed)),
-          parameters_(unet_),
+          parameters_(unet_, settings.machine.chosen_device()),
+          resident_(data().to(parameters_.device())),
           data_description_(describe(data(), settings_.data)) {}
 
   private:
@@ -40,7 +41,7 @@ class DenoiserRun final : public TrainingRun {
 
     RunSettings& settings() override { return settings_; }
     Parameters& parameters() override { return parameters_; }
-    Tensor loss(Positions positions, std::vector<ImageLoss>& images) override;
+    Tensor loss(Positions positions, std::vector<ImageLosses>& images) override;
 
     json description() const override {
         return {{"model", to_json(model_)}, {"data", data_description_}, {"training", to_json(settings_)}};
@@ -59,6 +60,7 @@ class DenoiserRun final : public TrainingRun {
     ModelConfig model_;
     UNet unet_;
     Parameters parameters_;
+    ImageDataset resident_;    // the data where batches are made
     json data_description_;
 };
 
@@ -85,15 +87,13 @@ UNet DenoiserRun::initialised(const UNetConfig& config, std::uint64_t seed) {
     return unet;
 }
 
-Tensor DenoiserRun::loss(Positions positions, std::vector<ImageLoss>& images) {
+Tensor DenoiserRun::loss(Positions positions, std::vector<ImageLosses>& images) {
     const TrainingStream stream{.seed = settings_.seed, .flip = settings_.flip};
-    const Batch batch = stream.batch(data(), positions);
-    const Tensor& y = batch.images;
-    const NoisyImages noisy = add_noise(y, settings_.noise_levels(), settings_.seed, positions);
+    const Batch batch = stream.batch(resident_, positions);
     const Network network = network_of(unet_, settings_.precision, settings_.conditional ? batch.labels : Tensor());
-    const DenoisingLoss result = denoising_loss(network, model_.preconditioner, y, noisy);
-    const std::vector<double> sigmas = noisy.sigma.values(), losses = result.per_image.values();
-    for (std::size_t i = 0; i < sigmas.size(); ++i) images.push_back({sigmas[i], losses[i]});
+    const DenoisingLoss result =
+        denoising_loss(network, model_.preconditioner, batch.images, settings_.noise_levels(), settings_.seed, positions);
+    images.push_back({result.sigma, result.per_image});
     return result.loss;
 }
 
@@ -106,7 +106,7 @@ ImageList DenoiserRun::grid_images() const {
 void DenoiserRun::draw(const fs::path& path, std::int64_t step) {
     const ImageList list = grid_images();
     const Model averaged{model_, parameters_.averaged(unet_)};
-    const SamplingPlan plan;
+    const SamplingPlan plan{.choice = {}, .device = parameters_.device()};
     // A stopped run draws it when it goes on; after the last step nothing would.
     const Tensor images = generate(std::bind_front(&Model::denoiser, &averaged), model_.image(), list, plan, settings_.batch,
                                    [&](const SamplerState&) { return step == settings_.steps || !interrupted(); });
@@ -122,7 +122,7 @@ void DenoiserRun::draw(const fs::path& path, std::int64_t step) {
 // What a short schedule takes, for as many calls of the network as the whole one has.
 double DenoiserRun::seconds_per_picture() {
     const Model averaged{model_, parameters_.averaged(unet_)};
-    const SamplingPlan plan, short_plan{.choice = {}, .steps = 2};
+    const SamplingPlan plan, short_plan{.choice = {}, .steps = 2, .device = parameters_.device()};
     const auto calls = [](const SamplingPlan& p) { return 2.0 * p.steps - 1; };    // Heun's: two per step, one in the last
     double seconds = 0;
     for (int i = 0; i < 2; ++i) {    // the first one fills the arena

@@ -12,6 +12,7 @@
 #include "apps/lull/settings_file.h"
 #include "apps/lull/shell.h"
 #include "apps/lull/step_budget.h"
+#include "engine/cuda/runtime.h"
 #include "engine/io/file.h"
 #include "engine/threads.h"
 
@@ -106,8 +107,12 @@ std::string TrainingRun::summary() {
     const Shape& pixels = data_.pixels.shape();
     text << data_.size() << " images " << Shape{pixels[1], pixels[2], pixels[3]} << ", mean " << statistics_.mean << ", std "
          << statistics_.std << '\n'
-         << preset() << ": " << parameters().count() << " parameters, " << thread_count()
-         << (thread_count() == 1 ? " thread" : " threads") << ", into " << folder_.string();
+         << preset() << ": " << parameters().count() << " parameters, ";
+    if (parameters().device() == Device::cuda)
+        text << cuda::device_name();
+    else
+        text << thread_count() << (thread_count() == 1 ? " thread" : " threads");
+    text << ", into " << folder_.string();
     return text.str();
 }
 
@@ -140,7 +145,7 @@ void TrainingRun::train(AdamW& optimizer, TrainingLog& log, std::int64_t first_s
     progress.note(summary());
     const auto each_step = [&](const TrainedStep& step) {
         made_ = step.step;
-        log.add(step, images_);
+        log.add(step, read(images_));
         images_.clear();
         char details[64];
         std::snprintf(details, sizeof details, "loss %.4f  %.0f images/s", log.smoothed_loss(), log.samples_per_second());
@@ -163,7 +168,7 @@ void TrainingRun::train(AdamW& optimizer, TrainingLog& log, std::int64_t first_s
         if (saved_ < made_) checkpoint(made_);    // stopped between two
     } catch (const NotFinite& error) {
         const std::string advice = made_ == 0 ? "; " + advice_before_first_step() : "; a lower --lr often helps";
-        throw Error(std::string(error.what()) + "; " + worst_sigmas(images_) + what_is_kept() + advice);
+        throw Error(std::string(error.what()) + "; " + worst_sigmas(read(images_)) + what_is_kept() + advice);
     } catch (const Error& error) { throw Error(error.what() + what_is_kept()); }
     if (made_ == s.steps) return;
     if (interrupted()) throw Interrupted(how_to_resume());
@@ -194,7 +199,7 @@ fs::path TrainingRun::start() {
     if (!s.outdir.empty()) check_free(s.outdir);
     resolve_steps();
     json resolved = description();
-    resolved["machine"] = {{"threads", thread_count()}, {"device", s.machine.device}};
+    resolved["machine"] = {{"threads", thread_count()}, {"device", name_of(parameters().device())}};
 
     check_not_interrupted();
     const NewRunFolder folder = s.outdir.empty() ? NewRunFolder::numbered("runs", name()) : NewRunFolder::at(s.outdir);

@@ -37,8 +37,9 @@ class TrainingRun {
     // What is learnt. Settings that depend on others are resolved by start, plan and resume.
     virtual RunSettings& settings() = 0;
     virtual Parameters& parameters() = 0;
-    // The loss of a batch, and in images what it was made of: each image's σ and own loss.
-    virtual Tensor loss(Positions positions, std::vector<ImageLoss>& images) = 0;
+    // The loss of a batch, and in images what it was made of: each image's σ and own loss, as tensors, for which nobody waits
+    // before the step is made.
+    virtual Tensor loss(Positions positions, std::vector<ImageLosses>& images) = 0;
 
     // What others are told: the checkpoint's description ("model" or another key, "data", "training"), "s16", the σ that training
     // draws, and what may help when the very first loss is not finite.
@@ -75,8 +76,8 @@ class TrainingRun {
     ImageDataset data_;
     Statistics statistics_;
     std::filesystem::path folder_;
-    std::vector<ImageLoss> images_;    // of the step that is being made
-    std::int64_t made_ = 0;            // steps; and those of the checkpoint and of the training state on the disk:
+    std::vector<ImageLosses> images_;    // of the step that is being made
+    std::int64_t made_ = 0;              // steps; and those of the checkpoint and of the training state on the disk:
     std::int64_t checkpoint_ = 0, saved_ = 0;
 };
 
