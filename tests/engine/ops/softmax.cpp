@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/cuda/runtime.h"
 #include "tests/support/op_case.h"
 
 namespace lull::test {
@@ -14,6 +15,15 @@ TEST_CASE("softmax") {
          [](const Inputs& in) { return softmax(in[0]); },
          {.shapes = {{{1, 1}}, {{3, 7}}, {{5, 4, 33}}, {{20, 256}}, {{5}}, {{3, 700}}}, .golden = "softmax"}});
     run({"softmax of images", [](const Inputs& in) { return softmax(in[0]); }, {.shapes = {{{3, 2, 19}}}, .per_image = {0}}});
+}
+
+// docs/cuda.md steps through this one.
+TEST_CASE("softmax of two rows, where there is a device on it") {
+    Tensor x = from_values({1, 2, 3, 4, 5, 6, 7, 8}, {2, 4});
+    if (cuda::available()) x = x.to(Device::cuda);
+    const auto y = softmax(x).values();
+    const double sum = 1 + std::exp(1) + std::exp(2) + std::exp(3);
+    for (std::size_t i = 0; i < 8; ++i) CHECK(y[i] == doctest::Approx(std::exp(i % 4) / sum).epsilon(1e-6));
 }
 
 TEST_CASE("softmax of large numbers neither overflows nor loses its sum") {
