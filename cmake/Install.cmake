@@ -25,7 +25,7 @@ install(DIRECTORY engine nn diffusion DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lu
   FILES_MATCHING PATTERN "*.h"
   REGEX "engine/(cpu|cuda)$" EXCLUDE
   REGEX "engine/dispatch\\.h$" EXCLUDE
-  REGEX "engine/ops/.*/(kernels|functions|checks|cpu_block)\\.h$" EXCLUDE)
+  REGEX "engine/ops/.*/(kernels|functions|checks|cpu_block|cuda|normal|walk)\\.h$" EXCLUDE)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/lull)
 install(EXPORT lullTargets NAMESPACE lull:: DESTINATION ${package_folder})
