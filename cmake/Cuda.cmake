@@ -44,7 +44,7 @@ function(lull_cuda_sources list)
     file(GLOB_RECURSE kernels CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cu)
     list(APPEND sources ${kernels})
     if(LULL_CUDA STREQUAL "host")
-      set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
+      set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++;${LULL_SANITIZE_KERNELS}")
     endif()
   endif()
   set(${list} ${sources} PARENT_SCOPE)
@@ -67,8 +67,10 @@ function(lull_link_cuda target)
     target_compile_definitions(${target} PUBLIC LULL_CUDA_HOST)
     target_link_libraries(${target} PRIVATE Boost::context)
     if(LULL_SANITIZE MATCHES "thread")    # which is told what the fibers do, and must not watch them do it
-      set_source_files_properties(cuda/host/block.cpp PROPERTIES
-        COMPILE_OPTIONS -fno-sanitize=thread COMPILE_DEFINITIONS LULL_FIBERS_UNDER_TSAN)
+      set_source_files_properties(cuda/host/block.cpp PROPERTIES COMPILE_DEFINITIONS LULL_FIBERS_UNDER_TSAN)
+    elseif(LULL_SANITIZE)    # memory is handed out and poisoned here
+      set_source_files_properties(storage.cpp cuda/host/block.cpp cuda/host/runtime.cpp PROPERTIES
+        COMPILE_OPTIONS "${LULL_SANITIZE_KERNELS}")
     endif()
   endif()
 endfunction()
