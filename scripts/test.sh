@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing (apt; root or sudo), builds, and runs every test: on the CPU; then the CUDA kernels, executed on the
-# CPU under AddressSanitizer, and again under ThreadSanitizer. Where nvcc is found, its build is compiled and linked as well.
+# CPU under AddressSanitizer. Where nvcc is found, its build is compiled and linked as well.
 # usage: scripts/test.sh [CTEST OPTIONS], for instance -R softmax for the tests with softmax in their names
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -16,8 +16,6 @@ ctest --preset cpu -j2 "$@"
 
 build cuda-host test_engine test_nn
 ctest --preset cuda-host -j2 -R '^(engine|nn|cuda)' "$@"
-build cuda-host-tsan test_engine
-TSAN_OPTIONS=halt_on_error=1 ctest --preset cuda-host-tsan -j2 -R '^(engine|cuda)' "$@"
 
 if command -v nvcc > /dev/null; then
   build cuda lull
