@@ -12,10 +12,10 @@ namespace {
 
 // One image on its way.
 struct Walker {
-    std::int64_t image;                                            // its number in the batch
-    Tensor x;                                                      // (1, …)
-    double sigma;                                                  // what the last step was to reach
-    double sigma_hat = std::numeric_limits<double>::infinity();    // the lowest that was seen
+    std::int64_t image;                                         // its number in the batch
+    Tensor x;                                                   // (1, …)
+    double sigma;                                               // what the last step was to reach
+    double lowest = std::numeric_limits<double>::infinity();    // of the predictor's answers
     int stalled = 0, evaluations = 0;
     bool finished = false;
 };
@@ -29,11 +29,11 @@ double next_sigma(double sigma_hat, const AdaptiveOptions& o) {
     return reached > least ? std::pow(reached, o.rho) : o.sigma_min;
 }
 
-// Where it goes from an estimate; 0 where that is its end.
-double decide(Walker& walker, double sigma_hat, const AdaptiveOptions& o) {
+// Where it goes from σ̂, which is the predictor's answer, clamped; 0 where that is its end.
+double decide(Walker& walker, double answer, double sigma_hat, const AdaptiveOptions& o) {
     const int most = o.most > 0 ? o.most : 2 * o.steps;
-    walker.stalled = sigma_hat < walker.sigma_hat ? 0 : walker.stalled + 1;
-    walker.sigma_hat = std::min(walker.sigma_hat, sigma_hat);
+    walker.stalled = answer < walker.lowest ? 0 : walker.stalled + 1;
+    walker.lowest = std::min(walker.lowest, answer);
     ++walker.evaluations;
     const double next = walker.stalled >= o.patience || walker.evaluations >= most ? 0 : next_sigma(sigma_hat, o);
     walker.finished = next == 0;
@@ -46,12 +46,6 @@ Tensor together(const std::vector<Walker*>& walkers) {
     return concat(images, 0);
 }
 
-Tensor column(const std::vector<double>& values, const Tensor& x) {
-    Shape shape = x.shape();
-    for (int axis = 1; axis < shape.rank(); ++axis) shape[axis] = 1;
-    return from_values(values, shape, x.dtype());
-}
-
 // One evaluation and step of all that are still on their way.
 void step(const SomeDenoiser& D, const NoiseEstimator& estimate, const std::vector<Walker*>& walkers, const AdaptiveOptions& o) {
     const Tensor x = together(walkers);
@@ -61,11 +55,11 @@ void step(const SomeDenoiser& D, const NoiseEstimator& estimate, const std::vect
         sigma.push_back(walker->sigma);
         images.push_back(walker->image);
     }
-    const auto [X, sigma_hat] = estimate(x, column(sigma, x));
+    const auto [X, sigma_hat, answers, clamped] = estimate(x, sigmas_of(x, sigma));
     const Tensor slope = (X - D(X, sigma_hat, images)) / sigma_hat;
     const std::vector<double> levels = sigma_hat.values();
-    for (std::size_t i = 0; i < walkers.size(); ++i) sigma_next.push_back(decide(*walkers[i], levels[i], o));
-    const Tensor next = X + (column(sigma_next, x) - sigma_hat) * slope;
+    for (std::size_t i = 0; i < walkers.size(); ++i) sigma_next.push_back(decide(*walkers[i], answers[i], levels[i], o));
+    const Tensor next = X + (sigmas_of(x, sigma_next) - sigma_hat) * slope;
     for (std::size_t i = 0; i < walkers.size(); ++i) {
         const auto at = static_cast<std::int64_t>(i);
         walkers[i]->x = next.slice(0, at, at + 1);

@@ -17,8 +17,9 @@ struct AdaptiveOptions {
     // that σ.
     int steps = 18;
     double sigma_min = 0.002, sigma_max = 80, rho = 7;
-    // An image is finished, and becomes D(X; σ̂), when σ̂ ≤ σ_min, when σ̂ has not fallen for so many steps, or when D was evaluated
-    // `most` times for it (0: twice the steps).
+    // An image is finished, and becomes D(X; σ̂), when σ̂ ≤ σ_min, when the predictor's answer has not fallen for so many steps, or
+    // when D was evaluated `most` times for it (0: twice the steps). A clamp is around what the last step was to reach, and falls
+    // with it: it bounds how far a step goes (σ̂), and has no say in whether steps still help (the answer before it).
     int patience = 2;
     int most = 0;
 };

@@ -10,20 +10,13 @@
 namespace lull {
 namespace {
 
-// The same σ for every image of x, (N, 1, …, 1).
-Tensor per_image(const Tensor& x, double sigma) {
-    Shape shape = x.shape();
-    for (int axis = 1; axis < shape.rank(); ++axis) shape[axis] = 1;
-    return full(shape, sigma, x.dtype(), x.device());
-}
-
 // X = ŷ + σ̂ ε̂.
 struct Parts {
     Tensor x, sigma, y, eps;
 };
 
 Parts parts(const PerImageDenoiser& D, const NoiseEstimator& estimate, const Tensor& x, double sigma) {
-    const auto [X, sigma_hat] = estimate(x, per_image(x, sigma));
+    const auto [X, sigma_hat, answers, clamped] = estimate(x, sigmas_of(x, sigma));
     const Tensor y = D(X, sigma_hat);
     check(y.shape() == x.shape(), "sampler", "expected a denoiser that returns ", x, ", got ", y);
     return {X, sigma_hat, y, (X - y) / sigma_hat};
@@ -33,7 +26,7 @@ Parts parts(const PerImageDenoiser& D, const NoiseEstimator& estimate, const Ten
 
 Denoiser blind_denoiser(PerImageDenoiser D, NoiseEstimator estimate) {
     return [D = std::move(D), estimate = std::move(estimate)](const Tensor& x, double sigma) {
-        const auto [X, sigma_hat] = estimate(x, per_image(x, sigma));
+        const auto [X, sigma_hat, answers, clamped] = estimate(x, sigmas_of(x, sigma));
         return D(X, sigma_hat);
     };
 }
@@ -47,7 +40,7 @@ Resynchronised resynchronised(PerImageDenoiser D, NoiseEstimator estimate) {
     return {.D =
                 [D, last](const Tensor& x, double sigma) {
                     const bool known = last->x.defined() && x.raw() == last->x.raw() && sigma == last->sigma;
-                    return known ? last->y : D(x, per_image(x, sigma));
+                    return known ? last->y : D(x, sigmas_of(x, sigma));
                 },
             .resynchronise =
                 [D, estimate = std::move(estimate), last](const Tensor& x, double sigma) {
@@ -76,14 +69,12 @@ std::function<DdimEstimate(const Tensor& x_t, const DdimStep& step)> blind_ddim(
     };
 }
 
-Tensor sample_blind(const SamplerChoice& choice, const PerImageDenoiser& D, const NoiseEstimator& estimate,
-                    const BlindOptions& options, Tensor x, std::span<const double> sigmas, const Sampling& run) {
-    const Denoiser blind = blind_denoiser(D, estimate);
-    if (options.way == BlindWay::denoiser) return sample(choice, blind, std::move(x), sigmas, run);
+Tensor sample_resynchronised(const SamplerChoice& choice, const PerImageDenoiser& D, const NoiseEstimator& estimate,
+                             const ResynchroniseOptions& options, Tensor x, std::span<const double> sigmas, const Sampling& run) {
     if (choice.sampler == Sampler::ddim) {    // which finishes by itself
         SamplerChoice ddim = choice;
         ddim.ddim.estimate = blind_ddim(D, estimate, options.ddim_noise, static_cast<int>(sigmas.size()), choice.ddim.eta);
-        return sample(ddim, blind, std::move(x), sigmas, run);
+        return sample(ddim, {}, std::move(x), sigmas, run);
     }
     const Resynchronised hooks = resynchronised(D, estimate);
     Sampling watched = run;
@@ -94,7 +85,7 @@ Tensor sample_blind(const SamplerChoice& choice, const PerImageDenoiser& D, cons
         return !stopped;
     };
     x = sample(choice, hooks.D, std::move(x), sigmas, watched);
-    return options.finish && !stopped && sigmas.back() == 0 ? blind(x, 0) : x;
+    return options.finish && !stopped && sigmas.back() == 0 ? blind_denoiser(D, estimate)(x, 0) : x;
 }
 
 }    // namespace lull

@@ -43,18 +43,16 @@ std::function<DdimEstimate(const Tensor& x_t, const DdimStep& step)> blind_ddim(
                                                                                 DdimNoise noise = DdimNoise::schedule,
                                                                                 int times = 100, double eta = 1);
 
-enum class BlindWay { resynchronised, denoiser };
-
-struct BlindOptions {
-    BlindWay way = BlindWay::resynchronised;
+struct ResynchroniseOptions {
     // A last evaluation, where the sampler takes x to be clean: what the predictor still sees of noise is taken away. The
-    // lesson's sampler has it. Not where the caller stopped, or the last σ is not 0.
+    // lesson's sampler has it, and DDIM always. Not where the caller stopped, or the last σ is not 0.
     bool finish = true;
-    DdimNoise ddim_noise = DdimNoise::schedule;    // of Sampler::ddim, resynchronised
+    DdimNoise ddim_noise = DdimNoise::schedule;    // of Sampler::ddim; median is for cosine_sigmas
 };
 
-// sample() in either way, with any sampler.
-Tensor sample_blind(const SamplerChoice& choice, const PerImageDenoiser& D, const NoiseEstimator& estimate,
-                    const BlindOptions& options, Tensor x, std::span<const double> sigmas, const Sampling& run = {});
+// sample(), resynchronised, with any sampler. The other way is sample(choice, blind_denoiser(D, estimate), …).
+Tensor sample_resynchronised(const SamplerChoice& choice, const PerImageDenoiser& D, const NoiseEstimator& estimate,
+                             const ResynchroniseOptions& options, Tensor x, std::span<const double> sigmas,
+                             const Sampling& run = {});
 
 }    // namespace lull

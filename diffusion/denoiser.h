@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "diffusion/preconditioner.h"
 #include "engine/autograd.h"
@@ -20,6 +22,16 @@ using Denoiser = std::function<Tensor(const Tensor& x, double sigma)>;
 
 // D with each image's own σ: (N, 1, …, 1), otherwise as above.
 using PerImageDenoiser = std::function<Tensor(const Tensor& x, const Tensor& sigma)>;
+
+// Its σ for the N images of x: N values, or the same for all.
+inline Tensor sigmas_of(const Tensor& x, std::span<const double> values) {
+    Shape shape = x.shape();
+    for (int axis = 1; axis < shape.rank(); ++axis) shape[axis] = 1;
+    return from_values(values, shape, x.dtype()).to(x.device());
+}
+inline Tensor sigmas_of(const Tensor& x, double value) {
+    return sigmas_of(x, std::vector<double>(static_cast<std::size_t>(x.size(0)), value));
+}
 
 // F(x; c_noise): a network of one input in units of variance, and one number per image. x: (N, H, W, C), c_noise: (N).
 // Returns x's shape. A module is passed as std::ref(unet), or through network_of, which binds class labels and chooses the

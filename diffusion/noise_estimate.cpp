@@ -38,41 +38,42 @@ std::vector<double> clamped(std::vector<double> predicted, std::span<const doubl
     return predicted;
 }
 
+double part_changed(const std::vector<double>& before, const std::vector<double>& after) {
+    double changed = 0;
+    for (std::size_t i = 0; i < after.size(); ++i) changed += after[i] != before[i];
+    return changed / static_cast<double>(after.size());
+}
+
 }    // namespace
 
-NoiseLevel noise_level(const NoiseLevelTask& task, std::function<Tensor(const Tensor& input)> network) {
+NoiseLevelPredictor noise_level_predictor(const NoiseLevelTask& task, std::function<Tensor(const Tensor& input)> network) {
     return [task, network = std::move(network)](const Tensor& x, const Tensor& sigma) {
         const NoGrad no_grad;
         return task.sigma(network(task.input(x, sigma)));
     };
 }
 
-double LevelReport::clamped() const {
-    double changed = 0;
-    for (std::size_t i = 0; i < used.size(); ++i) changed += used[i] != predicted[i];
-    return changed / static_cast<double>(used.size());
-}
-
-NoiseEstimator estimator(NoiseLevel level, const EstimatorOptions& options) {
+NoiseEstimator estimator(NoiseLevelPredictor predictor, const EstimatorOptions& options) {
     check(options.factor > 1, "estimator", "expected a factor > 1, got ", options.factor);
-    return [level = std::move(level), options](const Tensor& x, const Tensor& sigma) {
-        const std::vector<double> schedule = sigma.values(), predicted = level(x, sigma);
+    return [predictor = std::move(predictor), options](const Tensor& x, const Tensor& sigma) {
+        const std::vector<double> schedule = sigma.values(), predicted = predictor(x, sigma);
         check(predicted.size() == schedule.size() && std::ssize(schedule) == x.size(0), "estimator",
               "expected a level and an answer per image, got ", schedule.size(), " and ", predicted.size(), " for ", x);
         std::vector<double> used = clamped(predicted, schedule, options);
-        if (options.report) options.report({schedule.front(), predicted, used});
+        const double clamped = part_changed(predicted, used);
         for (double& value : used) value = std::max(value, kLeast);
         const Tensor sigma_hat = from_values(used, sigma.shape(), x.dtype());
-        if (options.form == LevelForm::sigma) return NoiseEstimate{x, sigma_hat};
-        return NoiseEstimate{x * sqrt((1 + sq(sigma_hat)) / (1 + sq(sigma))), sigma_hat};
+        const Tensor X = options.form == LevelForm::sigma ? x : x * sqrt((1 + sq(sigma_hat)) / (1 + sq(sigma)));
+        return NoiseEstimate{X, sigma_hat, predicted, clamped};
     };
 }
 
 NoiseEstimator in_units(NoiseEstimator estimate, double scale, double shift) {
     check(scale > 0, "in_units", "expected a scale > 0, got ", scale);
     return [estimate = std::move(estimate), scale, shift](const Tensor& x, const Tensor& sigma) {
-        const NoiseEstimate seen = estimate(affine(x, scale, shift), scale * sigma);
-        return NoiseEstimate{(seen.x - shift) / scale, seen.sigma / scale};
+        NoiseEstimate seen = estimate(affine(x, scale, shift), scale * sigma);
+        for (double& value : seen.predicted) value /= scale;
+        return NoiseEstimate{(seen.x - shift) / scale, seen.sigma / scale, seen.predicted, seen.clamped};
     };
 }
 

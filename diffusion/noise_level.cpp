@@ -33,13 +33,9 @@ double NoiseLevelTask::most() const {
     return target == LevelTarget::ln_sigma ? sigma_max : std::sqrt((1 - kLeastAlphaBar) / kLeastAlphaBar);
 }
 
-NoiseLevels NoiseLevelTask::levels() const {
+NoiseDistribution NoiseLevelTask::distribution() const {
     if (target == LevelTarget::ln_sigma) return LogUniform{.least = sigma_min, .most = sigma_max};
     return UniformTime<LinearSchedule>{.schedule = {}, .least = kLeastAlphaBar, .most = 1 - kLeastAlphaBar};    // ᾱ = 1 - t
-}
-
-Tensor NoiseLevelTask::draw(std::uint64_t seed, std::span<const std::uint64_t> positions, DType dtype) const {
-    return draw_sigmas(levels(), seed, positions, dtype);
 }
 
 Tensor NoiseLevelTask::input(const Tensor& x, const Tensor& sigma) const {

@@ -1,8 +1,7 @@
 // Predicting how noisy an image is: fast.ai's lesson 22 (22_noise-pred), and the same idea for σ.
 //
 //     const NoiseLevelTask task{.target = LevelTarget::logit};
-//     const Tensor sigma = task.draw(seed, positions);                              // training
-//     const Tensor x = y + sigma * n;
+//     const auto [x, sigma, n] = add_noise(y, task.distribution(), seed, positions);    // training
 //     const Tensor loss = mse(net.train(task.input(x, sigma), streams), task.answer(sigma));
 //     const Tensor sigma_hat = task.sigma(net(task.input(x, sigma)));               // afterwards
 #pragma once
@@ -42,9 +41,8 @@ struct NoiseLevelTask {
     double least() const;
     double most() const;
 
-    NoiseLevels levels() const;
-    // One σ per image, (N, 1, 1, 1), in [least, most]; a function of the image's place in the training stream.
-    Tensor draw(std::uint64_t seed, std::span<const std::uint64_t> positions, DType dtype = DType::f32) const;
+    // The levels that it trains on: ᾱ, or ln σ, evenly between the two.
+    NoiseDistribution distribution() const;
 
     // What the network sees of x = y + σ n, (N, …): x / √(1+σ²), or x / rms(x). sigma: (N, 1, …, 1); ln_sigma does not read it.
     Tensor input(const Tensor& x, const Tensor& sigma) const;

@@ -52,12 +52,12 @@ ImageNumbers numbers_of(const Preconditioner& p, const Tensor& sigmas, Device de
 
 }    // namespace
 
-NoisyImages add_noise(const Tensor& y, const NoiseLevels& noise_levels, std::uint64_t seed,
+NoisyImages add_noise(const Tensor& y, const NoiseDistribution& distribution, std::uint64_t seed,
                       std::span<const std::uint64_t> positions) {
     check_images(y, positions);
     Tensor n = empty_like(y);
     fill_normal(n, noise_streams(seed, positions));
-    const Tensor sigma = draw_sigmas(noise_levels, seed, positions, y.dtype()).to(y.device());
+    const Tensor sigma = draw_sigmas(distribution, seed, positions, y.dtype()).to(y.device());
     return {y + sigma * n, sigma, n};
 }
 
@@ -79,11 +79,12 @@ DenoisingLoss denoising_loss(const Network& network, const Preconditioner& p, co
     return compared(output, target, noisy.sigma);
 }
 
-DenoisingLoss denoising_loss(const Network& network, const Preconditioner& p, const Tensor& y, const NoiseLevels& noise_levels,
-                             std::uint64_t seed, std::span<const std::uint64_t> positions) {
-    if (y.device() == Device::cpu) return denoising_loss(network, p, y, add_noise(y, noise_levels, seed, positions));
+DenoisingLoss denoising_loss(const Network& network, const Preconditioner& p, const Tensor& y,
+                             const NoiseDistribution& distribution, std::uint64_t seed,
+                             std::span<const std::uint64_t> positions) {
+    if (y.device() == Device::cpu) return denoising_loss(network, p, y, add_noise(y, distribution, seed, positions));
     check_images(y, positions);
-    const Tensor sigma = draw_sigmas(noise_levels, seed, positions, DType::f32);
+    const Tensor sigma = draw_sigmas(distribution, seed, positions, DType::f32);
     const auto [factors, c_noise] = numbers_of(p, sigma, y.device());
     const auto [input, target] = noised(y, noise_streams(seed, positions), factors, mean_of(p));
     const Tensor output = network(input, c_noise);

@@ -19,7 +19,7 @@ struct NoisyImages {
 
 // Noise for clean images y (N, H, W, C). positions: the images' places in the training stream, N of them; σ and n are
 // functions of (seed, position), so how the stream is cut into batches never matters.
-NoisyImages add_noise(const Tensor& y, const NoiseLevels& noise_levels, std::uint64_t seed,
+NoisyImages add_noise(const Tensor& y, const NoiseDistribution& distribution, std::uint64_t seed,
                       std::span<const std::uint64_t> positions);
 
 struct DenoisingLoss {
@@ -35,8 +35,8 @@ DenoisingLoss denoising_loss(const Network& network, const Preconditioner& p, co
 
 // The same in a training pass: clean images y and their places in the stream, as add_noise has them. On CUDA y is noised and
 // preconditioned in one pass (engine/ops/noised), nothing is waited for, and sigma lies on the CPU, where it is drawn.
-DenoisingLoss denoising_loss(const Network& network, const Preconditioner& p, const Tensor& y, const NoiseLevels& noise_levels,
-                             std::uint64_t seed, std::span<const std::uint64_t> positions);
+DenoisingLoss denoising_loss(const Network& network, const Preconditioner& p, const Tensor& y,
+                             const NoiseDistribution& distribution, std::uint64_t seed, std::span<const std::uint64_t> positions);
 
 // What F should answer, (y - mean - c_skip (x - mean)) / c_out, written with n, of which x has lost digits where σ is small:
 // ((1 - c_skip) (y - mean) - c_skip σ n) / c_out.

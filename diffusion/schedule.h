@@ -6,7 +6,9 @@
 // A schedule is a small value:
 //     sigma(t), t(sigma)                 one rises with the other; t(sigma) also of a Tensor (N, 1, 1, 1)
 //     c_noise(sigma)                     what its authors tell the network about σ
-//     least_time, most_time, name        of training, and on the command line
+//     name                               on the command line
+//     least_time, most_time              between which training draws t evenly (not of VE, which draws ln σ evenly)
+// and stands in two lists: NoiseDistribution (sigmas.h) and TimeInput (preconditioner.h).
 #pragma once
 
 #include <cmath>

@@ -6,29 +6,6 @@ double LogNormal::density(double log_sigma) const {
     return std::exp(-sq((log_sigma - mean) / std) / 2) / (std * std::sqrt(2 * std::numbers::pi));
 }
 
-template <class Schedule>
-double UniformTime<Schedule>::density(double log_sigma) const {
-    const auto t = [&](double log_s) { return std::clamp(schedule.t(std::exp(log_s)), least, most); };
-    constexpr double h = 1e-3;
-    return (t(log_sigma + h) - t(log_sigma - h)) / (2 * h);    // dt / d ln σ
-}
-
-template <class Schedule>
-LogNormal UniformTime<Schedule>::log_normal() const {
-    constexpr int kTimes = 10'000;    // the middles of as many parts of [0, 1]
-    double mean = 0, square = 0;
-    for (int i = 0; i < kTimes; ++i) {
-        const double log_sigma = std::log(schedule.sigma(std::clamp((i + 0.5) / kTimes, least, most)));
-        mean += log_sigma / kTimes;
-        square += sq(log_sigma) / kTimes;
-    }
-    return {.mean = mean, .std = std::sqrt(square - sq(mean))};
-}
-
-template struct UniformTime<CosineSchedule>;
-template struct UniformTime<LinearSchedule>;
-template struct UniformTime<VpSchedule>;
-
 double LogUniform::density(double log_sigma) const {
     const double low = std::log(least), high = std::log(most);
     return log_sigma >= low && log_sigma <= high ? 1 / (high - low) : 0;
@@ -39,20 +16,21 @@ LogNormal LogUniform::log_normal() const {
     return {.mean = (low + high) / 2, .std = (high - low) / std::sqrt(12.0)};
 }
 
-double density(const NoiseLevels& noise_levels, double log_sigma) {
-    return std::visit([&](const auto& levels) { return levels.density(log_sigma); }, noise_levels);
+double density(const NoiseDistribution& distribution, double log_sigma) {
+    return std::visit([&](const auto& levels) { return levels.density(log_sigma); }, distribution);
 }
 
-LogNormal log_normal(const NoiseLevels& noise_levels) {
-    return std::visit([](const auto& levels) { return levels.log_normal(); }, noise_levels);
+LogNormal log_normal(const NoiseDistribution& distribution) {
+    return std::visit([](const auto& levels) { return levels.log_normal(); }, distribution);
 }
 
-Tensor draw_sigmas(const NoiseLevels& noise_levels, std::uint64_t seed, std::span<const std::uint64_t> positions, DType dtype) {
+Tensor draw_sigmas(const NoiseDistribution& distribution, std::uint64_t seed, std::span<const std::uint64_t> positions,
+                   DType dtype) {
     std::vector<double> sigmas;
     sigmas.reserve(positions.size());
     for (const std::uint64_t position : positions) {
         const RandomStream stream{seed, Purpose::noise_level, position};
-        sigmas.push_back(std::visit([&](const auto& levels) { return levels.sigma(stream); }, noise_levels));
+        sigmas.push_back(std::visit([&](const auto& levels) { return levels.sigma(stream); }, distribution));
     }
     return from_values(sigmas, {static_cast<std::int64_t>(sigmas.size()), 1, 1, 1}, dtype);
 }

@@ -45,6 +45,25 @@ struct UniformTime {
     LogNormal log_normal() const;
 };
 
+template <class Schedule>
+double UniformTime<Schedule>::density(double log_sigma) const {
+    const auto t = [&](double log_s) { return std::clamp(schedule.t(std::exp(log_s)), least, most); };
+    constexpr double h = 1e-3;
+    return (t(log_sigma + h) - t(log_sigma - h)) / (2 * h);    // dt / d ln σ
+}
+
+template <class Schedule>
+LogNormal UniformTime<Schedule>::log_normal() const {
+    constexpr int kTimes = 10'000;    // the middles of as many parts of [0, 1]
+    double mean = 0, square = 0;
+    for (int i = 0; i < kTimes; ++i) {
+        const double log_sigma = std::log(schedule.sigma(std::clamp((i + 0.5) / kTimes, least, most)));
+        mean += log_sigma / kTimes;
+        square += sq(log_sigma) / kTimes;
+    }
+    return {.mean = mean, .std = std::sqrt(square - sq(mean))};
+}
+
 // ln σ ~ U(ln least, ln most): VE's.
 struct LogUniform {
     static constexpr std::string_view name = "ve";
@@ -56,16 +75,19 @@ struct LogUniform {
     LogNormal log_normal() const;
 };
 
-using NoiseLevels =
+using NoiseDistribution =
     std::variant<LogNormal, UniformTime<CosineSchedule>, UniformTime<LinearSchedule>, UniformTime<VpSchedule>, LogUniform>;
 
 // What each of them has.
-double density(const NoiseLevels& noise_levels, double log_sigma);
-LogNormal log_normal(const NoiseLevels& noise_levels);
+double density(const NoiseDistribution& distribution, double log_sigma);
+LogNormal log_normal(const NoiseDistribution& distribution);
+
+// Places in the training stream from here on are reached by no training: for noise of images that a model is tested on.
+inline constexpr std::uint64_t kBeyondTraining = std::uint64_t{1} << 63;
 
 // One σ per image, (N, 1, 1, 1). positions: the images' places in the training stream, of which each σ is a function, whatever
 // the batch.
-Tensor draw_sigmas(const NoiseLevels& noise_levels, std::uint64_t seed, std::span<const std::uint64_t> positions,
+Tensor draw_sigmas(const NoiseDistribution& distribution, std::uint64_t seed, std::span<const std::uint64_t> positions,
                    DType dtype = DType::f32);
 
 // EDM's grid, equation 5: σ_i = (σ_max^{1/ρ} + i/(steps-1) (σ_min^{1/ρ} - σ_max^{1/ρ}))^ρ for i < steps, then 0: steps + 1

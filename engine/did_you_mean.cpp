@@ -1,6 +1,7 @@
 #include "engine/did_you_mean.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace lull {
@@ -21,13 +22,28 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     return d[a.size()][b.size()];
 }
 
+std::string lower(std::string_view text) {
+    std::string letters(text);
+    for (char& letter : letters)
+        if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+    return letters;
+}
+
+// How many letters of a are wrong, if b was meant: none where one is the beginning of the other (epsilon, eps), or they differ in
+// capitals alone.
+std::size_t slips(std::string_view a, std::string_view b) {
+    const std::string given = lower(a), name = lower(b);
+    const bool beginning = std::min(given.size(), name.size()) >= 3 && (given.starts_with(name) || name.starts_with(given));
+    return beginning ? 0 : edit_distance(given, name);
+}
+
 }    // namespace
 
 std::string_view nearest_name(std::string_view given, std::span<const std::string_view> known) {
     const auto nearest = std::min_element(known.begin(), known.end(), [&](std::string_view a, std::string_view b) {
-        return edit_distance(given, a) < edit_distance(given, b);
+        return std::pair(slips(given, a), edit_distance(given, a)) < std::pair(slips(given, b), edit_distance(given, b));
     });
-    if (nearest == known.end() || 2 * edit_distance(given, *nearest) > nearest->size()) return {};
+    if (nearest == known.end() || 2 * slips(given, *nearest) > nearest->size()) return {};
     return *nearest;
 }
 

@@ -51,8 +51,8 @@ Tensor mean_loss(const std::vector<Tensor>& losses) {
 void check_finite(double value, const char* what, std::int64_t steps_made) {
     if (std::isfinite(value)) return;
     std::ostringstream message;
-    message << "[train] step " << steps_made + 1 << ": " << what << " is " << value << "; the weights of step " << steps_made
-            << " are kept";
+    message << "[train] step " << steps_made + 1 << ": " << what << " is ";
+    message << (std::isnan(value) ? "nan" : value < 0 ? "-inf" : "inf") << "; the weights of step " << steps_made << " are kept";
     throw NotFinite(message.str());
 }
 

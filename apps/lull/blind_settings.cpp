@@ -1,11 +1,13 @@
 #include "apps/lull/blind_settings.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 
 #include "apps/lull/commands.h"
 #include "apps/lull/generate.h"
 #include "apps/lull/model.h"
+#include "apps/lull/panel.h"
 
 namespace lull {
 namespace {
@@ -18,8 +20,14 @@ std::size_t index_of(const std::array<std::string_view, 3>& names, const std::st
     return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
 }
 
-std::string way_of(const BlindSettings& s) {
-    return std::string(s.adaptive ? "adaptive" : kWays.at(static_cast<std::size_t>(s.options.way)));
+template <class Choice>
+std::string name_in(const std::array<std::string_view, 3>& names, Choice choice) {
+    return std::string(names.at(static_cast<std::size_t>(choice)));
+}
+
+// The predictor sees scale·x + shift of a model's x.
+double scale_of(const PredictorConfig& config, double black, double white) {
+    return (config.white - config.black) / (white - black);
 }
 
 }    // namespace
@@ -40,18 +48,13 @@ void add_blind_options(CLI::App& app, BlindSettings& s) {
                       {names.begin(), names.end()});
     };
     choice(
-        "--blind-way", "way", kWays,
-        [&s](std::size_t i) {
-            s.adaptive = i == 2;
-            s.options.way = i == 1 ? BlindWay::denoiser : BlindWay::resynchronised;
-        },
+        "--blind-way", "way", kWays, [&s](std::size_t i) { s.way = static_cast<BlindWay>(i); },
         "resynchronised: each step starts from what is seen; denoiser: the network alone is told it; adaptive: it decides how "
-        "far a "
-        "step of euler goes and when an image is finished");
+        "far a step of euler goes and when an image is finished");
     choice(
         "--blind-clamp", "clamp", kClamps, [&s](std::size_t i) { s.clamp = static_cast<LevelClamp>(i); },
-        "what is seen is kept within half and twice the schedule's value, or the batch's median (as in fast.ai's lesson 22; an "
-        "image then depends on its batch), or not");
+        "what is seen (sigma of ln-sigma predictors, abar of others) is kept within half and twice the schedule's value, or the "
+        "batch's median (as in fast.ai's lesson 22; an image then depends on its batch), or not");
     choice(
         "--blind-noise", "noise", kNoises, [&s](std::size_t i) { s.options.ddim_noise = static_cast<DdimNoise>(i); },
         "what ddim adds, resynchronised: the schedule's noise, half of it, or a step's from the batch's median");
@@ -63,16 +66,18 @@ void add_blind_options(CLI::App& app, BlindSettings& s) {
 
 void check_blind(const CLI::App& app, const BlindSettings& s, const SamplingPlan& plan) {
     const auto given = [&](const char* flag) { return app.count(flag) > 0; };
-    const bool resynchronised = !s.adaptive && s.options.way == BlindWay::resynchronised;
+    const bool resynchronised = s.way == BlindWay::resynchronised, adaptive = s.way == BlindWay::adaptive;
     const Sampler sampler = plan.choice.sampler;
     for (const char* flag : {"--blind-way", "--blind-clamp", "--blind-noise", "--no-finish"})
         check_usage(!s.predictor.empty() || !given(flag), flag, "does nothing without --blind");
     check_usage(!given("--blind-noise") || (resynchronised && sampler == Sampler::ddim), "--blind-noise",
                 "does nothing but with --sampler ddim, resynchronised");
-    check_usage(!given("--no-finish") || resynchronised, "--no-finish", "does nothing with --blind-way ", way_of(s));
+    check_usage(s.options.ddim_noise != DdimNoise::median || plan.grid == Grid::cosine, "--blind-noise",
+                "median is that of a step of the cosine grid, which --grid karras has not");
+    check_usage(!given("--no-finish") || resynchronised, "--no-finish", "does nothing with --blind-way ", name_in(kWays, s.way));
     check_usage(!given("--no-finish") || sampler != Sampler::ddim, "--no-finish",
                 "does nothing with --sampler ddim, whose last time is the end");
-    check_usage(!s.adaptive || (sampler == Sampler::euler && plan.grid == Grid::karras), "--blind-way",
+    check_usage(!adaptive || (sampler == Sampler::euler && plan.grid == Grid::karras), "--blind-way",
                 "adaptive is a way of --sampler euler on --grid karras");
 }
 
@@ -82,8 +87,8 @@ NoiseEstimator estimator_of(const Predictor& predictor, const Shape& image, doub
     check_file(config.image() == image, predictor.file, "is for images of ", config.image(), ", the model's are ", image);
     EstimatorOptions its = options;
     its.form = form_of(config.task.target);
-    const double scale = (config.white - config.black) / (white - black);
-    const NoiseEstimator estimate = estimator(predictor.level(), its);
+    const double scale = scale_of(config, black, white);
+    const NoiseEstimator estimate = estimator(predictor.function(), its);
     return scale == 1 && config.black == black ? estimate : in_units(estimate, scale, config.black - scale * black);
 }
 
@@ -91,13 +96,19 @@ NoiseEstimator judge_of(const Predictor& predictor, const Shape& image, double b
     return estimator_of(predictor, image, black, white, {.clamp = LevelClamp::none});
 }
 
+std::string warning_of(const Predictor& predictor, const ModelConfig& model, const SamplingPlan& plan) {
+    const PredictorConfig& config = predictor.config;
+    const double start = plan.sigmas().front(), most = config.task.most() / scale_of(config, model.black, model.white);
+    if (start <= most * (1 + 1e-9)) return {};
+    return "note: " + predictor.file.string() + " was shown noise up to sigma " + short_number(most) +
+           " in the model's units, and images start at " + short_number(start);
+}
+
 std::map<std::string, std::string> describe(const BlindSettings& s, const Predictor& predictor) {
-    return {{"Blind", way_of(s) + ", clamp " + std::string(kClamps.at(static_cast<std::size_t>(s.clamp))) +
-                          (s.options.ddim_noise == DdimNoise::schedule
-                               ? ""
-                               : ", noise " + std::string(kNoises.at(static_cast<std::size_t>(s.options.ddim_noise))))},
-            {"Predictor", predictor.file.string()},
-            {"Predictor SHA-256", predictor_hash(predictor)}};
+    std::string blind = name_in(kWays, s.way) + ", clamp " + name_in(kClamps, s.clamp);
+    if (s.options.ddim_noise != DdimNoise::schedule) blind += ", noise " + name_in(kNoises, s.options.ddim_noise);
+    if (!s.options.finish) blind += ", no last evaluation";
+    return {{"Blind", blind}, {"Predictor", predictor.file.string()}, {"Predictor SHA-256", predictor_hash(predictor)}};
 }
 
 }    // namespace lull

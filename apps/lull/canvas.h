@@ -11,6 +11,7 @@ namespace lull {
 struct Colour {
     float red, green, blue;    // 0 to 1, as on screen
 };
+inline constexpr Colour kWhite{1, 1, 1}, kInk{0.25f, 0.25f, 0.28f};
 
 // Coordinates in pixels, from the upper left corner; (0.5, 0.5) is the middle of the first pixel.
 class Canvas {

@@ -38,6 +38,25 @@ std::string hint(const std::string& given, const std::vector<std::string>& known
     return nearest.empty() ? std::string() : "; did you mean '" + std::string(nearest) + "'?";
 }
 
+// "--sampler" without its dashes, which are right in every guess.
+std::string_view bare(std::string_view option) { return option.substr(std::min(option.find_first_not_of('-'), option.size())); }
+
+// The same for an option's name; for --adaptive, where an option takes that name: "; did you mean '--blind-way adaptive'?".
+std::string option_hint(const std::string& given, const CLI::App& command) {
+    std::vector<std::string_view> names;
+    const CommandReference reference = describe(command);
+    for (const OptionGroup& group : reference.options)
+        for (const OptionReference& option : group.options)
+            for (const std::string& choice : option.choices)
+                if (choice == bare(given)) return "; did you mean '" + option.names.back() + ' ' + choice + "'?";
+    std::vector<std::string> known;
+    for (const CLI::Option* option : command.get_options()) known.push_back(option->get_name());
+    for (const std::string& name : known)
+        if (name.starts_with('-')) names.push_back(bare(name));    // an argument such as MODEL is no option
+    const std::string_view nearest = nearest_name(bare(given), names);
+    return nearest.empty() ? std::string() : "; did you mean '--" + std::string(nearest) + "'?";
+}
+
 // The command, or the command's command, that was asked for; the program itself when none was.
 CLI::App& chosen_command(CLI::App& app) {
     const std::vector<CLI::App*> chosen = app.get_subcommands();
@@ -67,7 +86,8 @@ std::string unknown_argument(const CLI::App& app, const CLI::App& chosen) {
     const std::string name = extra.substr(0, extra.find('='));
     if (std::find(known.begin(), known.end(), name) != known.end())
         return name + ": expected after the command: " + name_of_chosen + ' ' + name;
-    return (extra.starts_with('-') ? "unknown option '" : "unexpected argument '") + extra + "'" + hint(extra, known);
+    return (extra.starts_with('-') ? "unknown option '" : "unexpected argument '") + extra + "'" +
+           (extra.starts_with('-') ? option_hint(name, chosen) : hint(extra, known));
 }
 
 // "Could not convert: --xflip = perhaps". Other values have their checks before.

@@ -158,6 +158,11 @@ json describe(const ImageDataset& data, const DataOptions& options) {
             {"source", to_json(options)}};
 }
 
+json data_part(const json& description) {
+    const json data = description.is_object() ? description.value("data", json()) : json();
+    return data.is_object() && data.contains("source") ? data : json();
+}
+
 DataOptions data_options_from_json(const json& description) try {
     const json source = description.value("source", json::object());
     DataOptions options{.path = source.value("data", std::string()), .load = {}};

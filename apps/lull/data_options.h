@@ -43,6 +43,9 @@ nlohmann::json to_json(const DataOptions& options);
 // fingerprint, and under "source" the options, as to_json has them.
 nlohmann::json describe(const ImageDataset& data, const DataOptions& options);
 
+// The part "data" of what a checkpoint says; null when it has none, or none that says where the data are.
+nlohmann::json data_part(const nlohmann::json& description);
+
 // The options that stand in such a description; those of Fashion-MNIST where it has none. Throws Error when it is damaged.
 DataOptions data_options_from_json(const nlohmann::json& description);
 

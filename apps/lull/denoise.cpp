@@ -14,6 +14,7 @@ constexpr const char* kExamples =
     "  lull denoise runs/ten    # four images, from hardly any noise to hardly anything else\n"
     "  lull denoise runs/ten --index 10-15 --split test    # images that it was not trained on\n"
     "  lull denoise runs/cosine --t 0.25,0.5,0.75    # by the times of its schedule\n"
+    "  lull denoise runs/ten --loss --split test --count 10000    # its evaluation loss\n"
     "  lull denoise runs/ten --input x.safetensors --sigma 80 --save d.safetensors\n"
     "The table has the errors of D(x; sigma): rmse, the root of their mean square, and weighted, the mean\n"
     "square times the weight that it has in training: the loss, about 1 before anything is learnt.\n"
@@ -74,6 +75,10 @@ void add_image_options(CLI::App& app, DenoiseText& text) {
 void add_output_options(CLI::App& app, DenoiseText& text) {
     const std::string group = "Output";
     DenoiseSettings& s = text.settings;
+    CLI::Option* loss = app.add_flag("--loss", s.loss,
+                                     "instead of a picture and a table: the loss of training over the images, each at a noise "
+                                     "level drawn as in training (with --split test --count 10000: the evaluation loss)");
+    loss->excludes("--sigma")->excludes("--t")->excludes("--input")->group(group);
     app.add_option("--outdir", s.outdir, "folder of the picture denoise-IMAGES.png (default: the model's)")
         ->type_name("DIR")
         ->group(group);
@@ -81,6 +86,7 @@ void add_output_options(CLI::App& app, DenoiseText& text) {
         ->type_name("FILE")
         ->group(group);
     add_scale_option(app, s.scale, group);
+    for (const char* flag : {"--outdir", "--save", "--scale"}) loss->excludes(flag);
 }
 
 }    // namespace
@@ -107,7 +113,13 @@ void add_denoise_command(CLI::App& app) {
     add_precision_option(denoise, text->settings.precision, "Model",
                          "f32, or bf16: the network's weights and values rounded to 8 significant bits");
     add_machine_options(denoise, text->settings.machine);
-    denoise.final_callback([text] { std::cout << denoise_images(text->parsed()).string() << '\n'; });
+    denoise.final_callback([text] {
+        const DenoiseSettings settings = text->parsed();
+        if (settings.loss)
+            print_held_out_loss(settings, std::cout);
+        else
+            std::cout << denoise_images(settings).string() << '\n';
+    });
 }
 
 }    // namespace lull

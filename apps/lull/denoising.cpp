@@ -15,6 +15,9 @@
 #include "apps/lull/run_folder.h"
 #include "apps/lull/sampling.h"
 #include "apps/lull/seeds.h"
+#include "apps/lull/train_settings.h"
+#include "diffusion/objective.h"
+#include "engine/autograd.h"
 #include "engine/io/file.h"
 #include "engine/io/png.h"
 #include "engine/io/safetensors.h"
@@ -49,6 +52,13 @@ struct Rung {
     Tensor x, denoised;         // (N, H, W, C)
 };
 
+Model loaded(const DenoiseSettings& settings) {
+    Model model = load_model(settings.model, settings.model_options);
+    model.precision = settings.precision;
+    model.unet = moved(model.unet, settings.machine.chosen_device());
+    return model;
+}
+
 Question read_input(const DenoiseSettings& s, const Model& model) {
     const SafetensorsFile file = load_safetensors(s.input);
     const Shape image = model.config.image();
@@ -68,16 +78,9 @@ Question read_input(const DenoiseSettings& s, const Model& model) {
             .origin = s.input.string()};
 }
 
-// What the model says of its data; null when it does not say where they are.
-json own_data(const Model& model) {
-    if (!model.description.is_object()) return {};
-    const json data = model.description.value("data", json());
-    return data.is_object() && data.contains("source") ? data : json();
-}
-
 Question read_data(const DenoiseSettings& s, const Model& model) {
     const ModelConfig& config = model.config;
-    const json own = own_data(model);
+    const json own = data_part(model.description);
     std::vector<std::string> notes;
     if (s.data.path.empty() && own.is_null())
         notes.push_back("the model does not say what it was trained on: these are images of Fashion-MNIST; --data names others");
@@ -256,13 +259,47 @@ Tensor denoising_noise(const Shape& shape, std::span<const std::uint64_t> index,
     return noise;
 }
 
+HeldOutLoss held_out_loss(const Model& model, const Tensor& y, const std::vector<std::int32_t>& labels, std::uint64_t seed) {
+    const json training = model.description.is_object() ? model.description.value("training", json()) : json();
+    check_file(training.is_object(), model.file, "does not say how its training drew noise levels");
+    const NoiseDistribution distribution = train_settings_from_json(training).noise_distribution();
+    const NoGrad no_grad;
+    const std::int64_t batch = default_batch(model.config.image());
+    double sum = 0, squares = 0;
+    for (std::int64_t first = 0; first < y.size(0); first += batch) {
+        const std::int64_t count = std::min(batch, y.size(0) - first);
+        std::vector<std::uint64_t> positions(static_cast<std::size_t>(count));
+        std::iota(positions.begin(), positions.end(), kBeyondTraining + static_cast<std::uint64_t>(first));
+        const Network network = network_of(model.unet, model.precision, label_tensor(labels, first, count));
+        const Tensor part = y.slice(0, first, first + count);
+        const NoisyImages noisy = add_noise(part, distribution, seed, positions);
+        for (const double loss : denoising_loss(network, model.config.preconditioner, part, noisy).per_image.values()) {
+            sum += loss;
+            squares += sq(loss);
+        }
+        if (interrupted()) throw Interrupted("stopped after " + std::to_string(first + count) + " images");
+    }
+    const auto images = static_cast<double>(y.size(0));
+    const double mean = sum / images;
+    return {mean, std::sqrt(std::max(0.0, squares / images - sq(mean)) / images)};
+}
+
+void print_held_out_loss(const DenoiseSettings& settings, std::ostream& out) {
+    settings.machine.apply();
+    const InterruptGuard guard;
+    const Model model = loaded(settings);
+    const Question question = read_data(settings, model);
+    const auto [loss, error] = held_out_loss(model, question.y, question.labels, settings.seed);
+    char text[64];
+    std::snprintf(text, sizeof text, "loss %.5f +- %.5f", loss, error);
+    out << text << "  images " << question.origin << '\n';
+}
+
 fs::path denoise_images(const DenoiseSettings& settings) {
     settings.machine.apply();
     const fs::path folder = prepare_outputs(settings.model, settings.outdir, settings.save);
     const InterruptGuard guard;
-    Model model = load_model(settings.model, settings.model_options);
-    model.precision = settings.precision;
-    model.unet = moved(model.unet, settings.machine.chosen_device());
+    const Model model = loaded(settings);
     const Question question = settings.input.empty() ? read_data(settings, model) : read_input(settings, model);
     std::vector<Rung> rungs = rungs_of(settings, schedule_of(model));
     for (Rung& rung : rungs) {

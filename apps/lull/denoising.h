@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <iosfwd>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct DenoiseSettings {
     std::string labels;              // of a conditional model; empty: the data set's own
     std::filesystem::path outdir;    // of the picture; empty: beside the weights
     std::filesystem::path save;      // the tensors; empty: not wanted
+    bool loss = false;               // the training's loss on these images instead of all the above
     int scale = 2;
     DType precision = DType::f32;    // or bf16: what the network computes in
     MachineOptions machine;
@@ -40,6 +42,19 @@ std::vector<double> parse_times(std::string_view text);
 
 // Noise n for images y (N, H, W, C), the same at every σ: that of image i depends on (seed, index[i]) alone.
 Tensor denoising_noise(const Shape& shape, std::span<const std::uint64_t> index, std::uint64_t seed);
+
+// What training makes small, on other images.
+struct HeldOutLoss {
+    double loss, error;    // the mean over the images, and its standard error
+};
+
+// Of a model of lull's on images y (N, H, W, C), each with noise of its own level, which is drawn as training drew levels, and is
+// a function of seed and the image's place: two models see the same. labels: of a conditional model's images. Throws Error when
+// the model does not say how it was trained, Interrupted.
+HeldOutLoss held_out_loss(const Model& model, const Tensor& y, const std::vector<std::int32_t>& labels, std::uint64_t seed);
+
+// Prints it for the images of the settings.
+void print_held_out_loss(const DenoiseSettings& settings, std::ostream& out);
 
 // Evaluates D at every σ: for x = y + σ n, y images of a data set, or for the input's "x", (N, C, H, W) f32, as it is. Writes
 // OUTDIR/denoise-0-3.png (after the images or the input's name; -2 and so on if that is there), in whose rows, one per σ (or t,

@@ -13,26 +13,41 @@ FilmStrip::FilmStrip(std::int64_t images, const Shape& image, std::vector<double
     const int last = static_cast<int>(sigmas_.size()) - 1, frames = std::min(kFrames, last + 1);
     for (int frame = 0; frame < frames; ++frame) {
         const auto level = static_cast<int>(std::lround(static_cast<double>(frame) * last / (frames - 1)));
-        frames_[level] = empty({images, image[0], image[1], image[2]});
+        const Shape all{images, image[0], image[1], image[2]};
+        frames_[level] = {.x = zeros(all), .y = zeros(all)};
     }
 }
 
-void FilmStrip::see(const SamplerState& state) {
-    const auto frame = frames_.find(state.step + 1);
-    const std::int64_t count = std::min(state.x.size(0), images_ - state.first);
-    if (frame == frames_.end() || count <= 0) return;
-    const Tensor x = state.x.slice(0, 0, count).contiguous();
-    std::copy_n(x.data<float>(), x.elements(), frame->second.data<float>() + state.first * (x.elements() / count));
+void FilmStrip::keep(Tensor& of_all, std::int64_t first, const Tensor& batch) const {
+    const std::int64_t count = std::min(batch.size(0), images_ - first);
+    if (count <= 0) return;
+    const Tensor some = batch.slice(0, 0, count).contiguous();
+    std::copy_n(some.data<float>(), some.elements(), of_all.data<float>() + first * (some.elements() / count));
 }
 
-Tensor FilmStrip::picture(const Denoiser& D, const ModelConfig& model, int scale) const {
+void FilmStrip::see(const SamplerState& state) {
+    first_ = state.first;
+    level_ = state.step + 1;
+    answered_ = false;
+    if (const auto frame = frames_.find(level_); frame != frames_.end()) keep(frame->second.x, first_, state.x);
+}
+
+void FilmStrip::see_denoised(const Tensor& y) {
+    const auto frame = frames_.find(level_);
+    if (answered_ || frame == frames_.end()) return;
+    keep(frame->second.y, first_, y);
+    answered_ = true;
+}
+
+void FilmStrip::see_end(std::int64_t first, const Tensor& images) { keep(frames_.rbegin()->second.y, first, images); }
+
+Tensor FilmStrip::picture(const ModelConfig& model, int scale) const {
     LabelledGrid grid{.columns = static_cast<int>(frames_.size()), .row_group = 2, .corner = "sigma", .scale = scale};
     std::vector<Tensor> columns;    // (images, 2, H, W, C): x, and D below it
-    for (const auto& [level, x] : frames_) {
+    for (const auto& [level, frame] : frames_) {
         const double sigma = sigmas_[static_cast<std::size_t>(level)];
-        const Tensor denoised = sigma > 0 ? D(x, sigma) : x;
-        const Shape cell{images_, 1, x.size(1), x.size(2), x.size(3)};
-        const Tensor both[]{at_data_contrast(x, sigma, model).reshape(cell), denoised.reshape(cell)};
+        const Shape cell{images_, 1, frame.x.size(1), frame.x.size(2), frame.x.size(3)};
+        const Tensor both[]{at_data_contrast(frame.x, sigma, model).reshape(cell), frame.y.reshape(cell)};
         columns.push_back(concat(both, 1));
         grid.column_titles.push_back(sigma_title(sigma));
     }

@@ -10,7 +10,6 @@
 namespace lull {
 namespace {
 
-constexpr Colour kWhite{1, 1, 1}, kInk{0.25f, 0.25f, 0.25f};
 constexpr int kGap = 2, kWideGap = 10;    // pixels between images, and between groups
 
 // Where everything stands, in pixels.

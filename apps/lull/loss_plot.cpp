@@ -67,9 +67,9 @@ void draw_by_sigma(Canvas& canvas, const SigmaBuckets& buckets, std::span<const 
     const auto& [mean, std] = buckets.spread;
     const double low = mean - 2 * std, high = mean + 2 * std;
     double peak = 0;    // of the density
-    for (int i = 0; i <= 100; ++i) peak = std::max(peak, density(buckets.noise_levels, low + (high - low) * i / 100));
+    for (int i = 0; i <= 100; ++i) peak = std::max(peak, density(buckets.noise_distribution, low + (high - low) * i / 100));
     Panel panel(canvas, Panel::kHeight, {.low = low, .high = high}, Axis::logarithmic_around(least, most));
-    panel.area([&](double log_sigma) { return std::min(1.0, 0.95 * density(buckets.noise_levels, log_sigma) / peak); });
+    panel.area([&](double log_sigma) { return std::min(1.0, 0.95 * density(buckets.noise_distribution, log_sigma) / peak); });
     panel.y_ticks();
     for (const double sigma : buckets.bounds()) panel.x_tick(std::log(sigma), short_number(sigma, 2));
     panel.x_name("noise level sigma; grey: how often it is drawn");

@@ -66,6 +66,9 @@ void add_precision_option(CLI::App& app, DType& precision, const std::string& gr
 // The type of that name. Throws UsageError for any other.
 DType parse_precision(const std::string& name);
 
+// --weights, ema or raw.
+void add_weights_option(CLI::App& app, Weights& weights);
+
 // The positional argument MODEL, needed.
 void add_model_argument(CLI::App& app, std::filesystem::path& model);
 // --weights, --objective, --sigma-data, --mean, --time-input, --range-low, --range-high, --image-size.

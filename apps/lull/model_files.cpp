@@ -34,8 +34,6 @@ ModelConfig own_config(const json& description, const ModelOptions& options) {
     refuse(options.sigma_data.has_value(), "--sigma-data");
     refuse(options.mean.has_value(), "--mean");
     refuse(options.time_input.has_value(), "--time-input");
-    check(!description.contains("noise_level"), "model",
-          "is a noise-level predictor, which draws nothing; lull sample MODEL --blind takes it");
     check(description.contains("model"), "model", "no \"model\" in the file's description");
     return model_config_from_json(description.at("model"));
 }
@@ -97,6 +95,8 @@ Model load_model(const fs::path& path, const ModelOptions& options) {
     check_file(own || fs::exists(config_file), file, "expected 'config' in the metadata, as lull writes it, or diffusers' ",
                kDiffusersConfig, " beside the file");
     const Checkpoint checkpoint = own ? as_checkpoint(file, std::move(contents)) : as_diffusers(file, std::move(contents));
+    check_file(!own || !checkpoint.config.contains("noise_level"), file,
+               "is a noise-level predictor, which draws nothing; lull sample MODEL --blind takes it");
     check_file(own || !checkpoint.config.contains("training"), file,
                "does not say what its model is, and the config.json beside it is a run's; name the run's folder");
     try {

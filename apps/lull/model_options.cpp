@@ -25,6 +25,12 @@ void add_precision_option(CLI::App& app, DType& precision, const std::string& gr
     expect_one_of(option->type_name("NAME")->default_str("f32")->group(group), "precision", {"f32", "bf16"});
 }
 
+void add_weights_option(CLI::App& app, Weights& weights) {
+    const auto parse = [&weights](const std::string& name) { weights = name == "raw" ? Weights::raw : Weights::ema; };
+    CLI::Option* option = app.add_option_function<std::string>("--weights", parse, "ema (averaged) or raw");
+    expect_one_of(option->type_name("NAME")->default_str("ema")->group("Model"), "weights", {"ema", "raw"});
+}
+
 void add_model_options(CLI::App& app, ModelOptions& options) {
     const std::string group = "Model", foreign = "Model that does not say how it was trained (a diffusers folder)";
     const auto named = [&](const char* flag, const char* type, const auto& parse, const char* help, const char* by_default,
@@ -35,11 +41,7 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
                             const char* by_default, const std::string& where) {
         app.add_option(flag, value, help)->type_name("X")->check(check)->default_str(by_default)->group(where);
     };
-    CLI::Option* weights = named(
-        "--weights", "NAME",
-        [&options](const std::string& name) { options.weights = name == "raw" ? Weights::raw : Weights::ema; },
-        "ema (averaged) or raw", "ema", group);
-    expect_one_of(weights, "weights", {"ema", "raw"});
+    add_weights_option(app, options.weights);
     named(
         "--image-size", "PIXELS",
         [&options](const std::string& text) {

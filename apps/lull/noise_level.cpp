@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "apps/lull/commands.h"
+#include "apps/lull/model.h"
 #include "apps/lull/predictor_eval.h"
 #include "apps/lull/predictor_training.h"
 #include "apps/lull/run_options.h"
@@ -25,8 +26,8 @@ constexpr const char* kEvalExamples =
     "  lull noise-level eval runs/level    # on the test images\n"
     "  lull noise-level eval runs/level --count 2000 --json\n"
     "Prints the loss beside those of constant answers, and the error of ln sigma by true noise level;\n"
-    "writes a picture of predicted against true. The loss \"as logit of abar\" can be compared between\n"
-    "targets.";
+    "writes a picture of predicted against true. The rows of levels can be compared between predictors of\n"
+    "the same range; the losses are means over the levels that each one trains on.";
 
 void add_network_options(CLI::App& app, PredictorSettings& s) {
     const std::string group = "Model";
@@ -101,10 +102,7 @@ void add_level_eval_command(CLI::App& parent) {
         ->check(seed_number())
         ->capture_default_str()
         ->group(group);
-    CLI::Option* weights = eval.add_option_function<std::string>(
-        "--weights", [settings](const std::string& name) { settings->weights = name == "raw" ? Weights::raw : Weights::ema; },
-        "ema (averaged) or raw");
-    expect_one_of(weights->type_name("NAME")->default_str("ema")->group("Model"), "weights", {"ema", "raw"});
+    add_weights_option(eval, settings->weights);
     eval.add_option("--outdir", settings->outdir, "folder of the picture noise-level.png (default: the predictor's)")
         ->type_name("DIR")
         ->group("Output");

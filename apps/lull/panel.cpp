@@ -41,7 +41,8 @@ std::vector<std::pair<double, bool>> Axis::ticks() const {
     std::vector<std::pair<double, bool>> ticks;
     if (!logarithmic || high / low < 2) {    // less has too little room for two of the round numbers below
         const double distance = std::max(whole ? 1.0 : 0.0, tick_distance(high - low));
-        for (double i = std::ceil(low / distance); i * distance <= high; ++i) ticks.emplace_back(i * distance, true);
+        for (double i = std::ceil(low / distance); i * distance <= high; ++i)
+            ticks.emplace_back(i * distance + 0.0, true);    // 0 is not -0
         return ticks;
     }
     // Over more than two decades only 1, 2 and 5 have room for a number, over more than four only 1 does.

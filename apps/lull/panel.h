@@ -10,9 +10,8 @@
 
 namespace lull {
 
-inline constexpr Colour kWhite{1, 1, 1}, kInk{0.25f, 0.25f, 0.28f}, kRule{0.9f, 0.9f, 0.92f};
-inline constexpr Colour kFaint{0.76f, 0.84f, 0.94f}, kEarlier{0.52f, 0.68f, 0.87f}, kStrong{0.10f, 0.37f, 0.70f},
-    kDensity{0.96f, 0.96f, 0.97f}, kOther{0.80f, 0.36f, 0.16f}, kThird{0.23f, 0.55f, 0.30f};
+inline constexpr Colour kRule{0.9f, 0.9f, 0.92f}, kFaint{0.76f, 0.84f, 0.94f}, kEarlier{0.52f, 0.68f, 0.87f},
+    kStrong{0.10f, 0.37f, 0.70f}, kDensity{0.96f, 0.96f, 0.97f}, kOther{0.80f, 0.36f, 0.16f}, kThird{0.23f, 0.55f, 0.30f};
 
 // Where in a curve: x and y in the axes' own units.
 using Points = std::vector<std::pair<double, double>>;

@@ -44,8 +44,8 @@ PredictorConfig predictor_config_from_json(const json& all) try {
     return config;
 } catch (const json::exception& error) { fail("noise_level", "the description of the predictor is incomplete: ", error.what()); }
 
-NoiseLevel Predictor::level() const {
-    return noise_level(config.task, [net = net, there = device_of(net)](const Tensor& input) {
+NoiseLevelPredictor Predictor::function() const {
+    return noise_level_predictor(config.task, [net = net, there = device_of(net)](const Tensor& input) {
         return net(input.to(there)).to(input.device());
     });
 }
@@ -80,7 +80,6 @@ std::string predictor_hash(const Predictor& predictor) {
 LevelAnswers ask(const PredictorConfig& config, const ResNet& net, const ImageDataset& data, std::int64_t count,
                  std::uint64_t seed) {
     constexpr std::int64_t kBatch = 256;
-    constexpr std::uint64_t kUnreached = std::uint64_t{1} << 63;    // by the positions of training
     const NoGrad no_grad;
     LevelAnswers all;
     double squares = 0;
@@ -90,11 +89,11 @@ LevelAnswers ask(const PredictorConfig& config, const ResNet& net, const ImageDa
         std::iota(index.begin(), index.end(), first);
         std::vector<std::uint64_t> positions;
         for (std::int64_t& i : index) {
-            positions.push_back(kUnreached + static_cast<std::uint64_t>(i));
+            positions.push_back(kBeyondTraining + static_cast<std::uint64_t>(i));
             i %= data.size();
         }
         const Tensor y = data.gather(index).images;
-        const auto [x, sigma, n] = add_noise(y, config.task.levels(), seed, positions);
+        const auto [x, sigma, n] = add_noise(y, config.task.distribution(), seed, positions);
         const Tensor answers = net(config.task.input(x, sigma).to(device_of(net))).to(Device::cpu);
         squares += sum(sq(answers - config.task.answer(sigma))).item();
         const std::vector<double> levels = sigma.values(), predicted = config.task.sigma(answers);

@@ -36,8 +36,8 @@ struct Predictor {
     std::filesystem::path file = {};
     bool averaged = false;    // whether the file has both the weights and their averages
 
-    // σ̂ of x in the predictor's own range. Holds the weights by itself, and computes where they lie.
-    NoiseLevel level() const;
+    // For x in the predictor's own range. Holds the weights by itself, and computes where they lie.
+    NoiseLevelPredictor function() const;
 };
 
 // Whether a run's folder or a checkpoint holds a predictor. False for whatever else there is, or is not.

@@ -53,8 +53,7 @@ void print(std::ostream& out, const json& report, const Predictor& predictor, co
 }
 
 DataOptions data_of(const PredictorEvalSettings& s, const Predictor& predictor) {
-    const json own = predictor.description.value("data", json());
-    DataOptions data = data_of_model(s.data, own.is_object() && own.contains("source") ? own : json(), predictor.config.image());
+    DataOptions data = data_of_model(s.data, data_part(predictor.description), predictor.config.image());
     if (!s.data.split_given && has_part(data.path, Split::test)) data.load.split = Split::test;
     return data;
 }

@@ -60,7 +60,7 @@ class PredictorRun final : public TrainingRun {
     std::string preset() const override {
         return settings_.preset == "lesson" ? "noise-level" : "noise-level-" + settings_.preset;
     }
-    NoiseLevels noise_levels() const override { return settings_.task.levels(); }
+    NoiseDistribution noise_distribution() const override { return settings_.task.distribution(); }
     std::string advice_before_first_step() const override { return "the data's range may be far too large"; }
 
     void draw(const fs::path& path, std::int64_t step) override;
@@ -83,7 +83,7 @@ ResNet PredictorRun::initialised(const ResNetConfig& config, std::uint64_t seed)
 Tensor PredictorRun::loss(Positions positions, std::vector<ImageLosses>& images) {
     const TrainingStream stream{.seed = settings_.seed, .flip = settings_.flip};
     const Tensor y = stream.batch(resident_, positions).images;
-    const auto [x, sigma, n] = add_noise(y, config_.task.levels(), settings_.seed, positions);
+    const auto [x, sigma, n] = add_noise(y, config_.task.distribution(), settings_.seed, positions);
     const Tensor answers = net_.train(config_.task.input(x, sigma), dropout_streams(settings_.seed, positions));
     const Tensor wanted = config_.task.answer(sigma);
 

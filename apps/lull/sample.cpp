@@ -104,7 +104,7 @@ void add_output_options(CLI::App& app, SampleText& text) {
         ->group(group);
     app.add_flag("--trajectory", s.trajectory,
                  "also draw a film-strip: under each of up to 11 noise levels, x of the first 8 images (its noise scaled down to "
-                 "be seen) and D(x; sigma)")
+                 "be seen) and D, the sampler's own estimate of the image; last, the images themselves")
         ->group(group);
     app.add_flag(
            "--explain", s.explain,
@@ -157,7 +157,7 @@ void add_sample_command(CLI::App& app) {
         const SampleSettings settings = text->parsed();
         check_blind(sample, settings.blind, settings.plan);
         check_usage(settings.explain || settings.judge.empty(), "--judge", "does nothing without --explain");
-        check_usage(!settings.trajectory || !settings.blind.adaptive, "--trajectory",
+        check_usage(!settings.trajectory || settings.blind.way != BlindWay::adaptive, "--trajectory",
                     "cannot be drawn of --blind-way adaptive, in which each image has noise levels of its own");
         for (const auto& picture : sample_model(settings)) std::cout << picture.string() << '\n';
     });

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "apps/lull/film_strip.h"
 #include "apps/lull/interrupt.h"
@@ -14,6 +15,7 @@
 #include "apps/lull/progress.h"
 #include "apps/lull/run_folder.h"
 #include "apps/lull/seeds.h"
+#include "apps/lull/trace.h"
 #include "engine/io/image_grid.h"
 #include "engine/io/png.h"
 #include "engine/io/safetensors.h"
@@ -85,15 +87,16 @@ Drawing::Drawing(const SampleSettings& settings, const Model& model, const Predi
       text_(describe(settings.plan, list_)) {
     const Shape image = model.config.image();
     batch_ = std::min(list_.size(), settings.batch > 0 ? settings.batch : default_batch(image));
-    const std::int64_t steps = settings.blind.adaptive ? 2 * settings.plan.steps : std::ssize(settings.plan.sigmas()) - 1;
+    const std::int64_t steps =
+        settings.blind.way == BlindWay::adaptive ? 2 * settings.plan.steps : std::ssize(settings.plan.sigmas()) - 1;
     steps_ = (list_.size() + batch_ - 1) / batch_ * steps;
     text_.merge(describe(model, settings.model_options.weights));
     if (predictor) text_.merge(describe(settings.blind, *predictor));
     if (settings.blind.clamp == LevelClamp::median || settings.blind.options.ddim_noise == DdimNoise::median)
         text_["Batch"] = std::to_string(batch_);    // on which the images depend
     if (settings.explain) {
-        const ModelConfig& config = model.config;
-        trace_.emplace(judge ? judge_of(*judge, image, config.black, config.white) : NoiseEstimator());
+        const auto [black, white] = std::pair(model.config.black, model.config.white);
+        trace_.emplace(black, white, judge ? judge_of(*judge, image, black, white) : NoiseEstimator());
     }
 
     const std::int64_t most = most_in_picture(image, settings.scale), pictured = std::min(list_.size(), most);
@@ -123,6 +126,7 @@ bool Drawing::step_done(const SamplerState& state, Progress& progress) {
 void Drawing::keep(std::int64_t first, const Tensor& images) {
     if (save_) save_->append(to_pytorch_layout(images));
     if (trace_) trace_->see_end(images);
+    if (film_) film_->see_end(first, images);
     const std::int64_t count = std::min(images.size(0), pictured_.size(0) - first), pixels = images.elements() / images.size(0);
     if (count > 0) std::copy_n(images.data<float>(), count * pixels, pictured_.data<float>() + first * pixels);
 }
@@ -131,13 +135,21 @@ void Drawing::run() {
     Progress progress(std::cerr, progress_style(settings_.machine.quiet), "sampler step", steps_);
     if (pictured_.size(0) < list_.size())
         progress.note("the picture shows the first " + std::to_string(pictured_.size(0)) + " of " + images_of(list_.size()));
+    if (const std::string warning = predictor_ ? warning_of(*predictor_, model_.config, settings_.plan) : ""; !warning.empty())
+        progress.note(warning);
     // What looks at images on the way does so on the CPU; the network is on its device in either case.
     SamplingPlan plan = settings_.plan;
     if (!predictor_ && !trace_) plan.device = device_of(model_.unet);
+    SamplingWatch watch{.evaluations = &evaluations_};
+    if (trace_ || film_)
+        watch.denoised = [&](const Tensor& y, std::int64_t asked) {
+            if (trace_) trace_->see_denoised(y, asked);
+            if (film_) film_->see_denoised(y);
+        };
+    if (trace_) watch.estimated = [&](const NoiseEstimate& estimate) { trace_->see(estimate); };
     const bool all = generate(
-        sampler_of(model_, plan, settings_.blind, predictor_,
-                   {.trace = trace_ ? &*trace_ : nullptr, .evaluations = &evaluations_}),
-        model_.config.image(), list_, plan, batch_, [&](const SamplerState& state) { return step_done(state, progress); },
+        sampler_of(model_, plan, settings_.blind, predictor_, watch), model_.config.image(), list_, plan, batch_,
+        [&](const SamplerState& state) { return step_done(state, progress); },
         [&](std::int64_t first, const Tensor& images) { keep(first, images); });
     if (!all)
         throw Interrupted("stopped after " + std::to_string(steps_done_) + " of " + std::to_string(steps_) +
@@ -165,9 +177,8 @@ std::vector<fs::path> Drawing::write(const fs::path& folder) {
     write_picture(picture, image_grid(shown(pictured_, config.black, config.white), {.scale = settings_.scale}),
                   pictured_.size(0));
     if (film_) {
-        const Denoiser D = model_.denoiser(label_tensor(list_.labels, 0, film_->images()));
         paths.push_back(free_path(folder / (picture.stem().string() + "-trajectory.png")));
-        write_picture(paths.back(), film_->picture(D, config, settings_.scale), film_->images());
+        write_picture(paths.back(), film_->picture(config, settings_.scale), film_->images());
     }
     if (trace_) write_explanation(picture, paths);
     return paths;
@@ -213,13 +224,16 @@ std::vector<fs::path> sample_model(const SampleSettings& settings) {
     Model model = load_model(settings.model, settings.model_options);
     model.precision = settings.precision;
     model.unet = moved(model.unet, settings.machine.chosen_device());
-    const auto predictor_of = [&](const fs::path& path) {
+    const auto predictor_of = [&](const char* flag, const fs::path& path) {
         if (path.empty()) return std::optional<Predictor>();
-        Predictor predictor = load_predictor(path);
-        predictor.net = moved(predictor.net, settings.machine.chosen_device());
-        return std::optional(predictor);
+        try {
+            Predictor predictor = load_predictor(path);
+            predictor.net = moved(predictor.net, settings.machine.chosen_device());
+            return std::optional(predictor);
+        } catch (const Error& error) { throw Error(std::string(flag) + ": " + error.what()); }
     };
-    const std::optional<Predictor> predictor = predictor_of(settings.blind.predictor), judge = predictor_of(settings.judge);
+    const std::optional<Predictor> predictor = predictor_of("--blind", settings.blind.predictor),
+                                   judge = predictor_of("--judge", settings.judge);
     const Predictor* const blind = predictor ? &*predictor : nullptr;
     Drawing drawing(settings, model, blind, judge ? &*judge : blind);
     drawing.run();

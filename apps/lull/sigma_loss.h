@@ -30,8 +30,8 @@ std::vector<ImageLoss> read(std::span<const ImageLosses> passes);
 // middle 19%.
 struct SigmaBuckets {
     static constexpr std::size_t kCount = 8;
-    NoiseLevels noise_levels;
-    LogNormal spread = log_normal(noise_levels);    // mean and standard deviation of ln σ
+    NoiseDistribution noise_distribution;
+    LogNormal spread = log_normal(noise_distribution);    // mean and standard deviation of ln σ
 
     std::size_t operator()(double sigma) const;       // which one
     std::array<double, kCount - 1> bounds() const;    // σ between them, ascending

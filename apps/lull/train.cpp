@@ -89,13 +89,13 @@ void add_noise_options(CLI::App& app, TrainSettings& s) {
                                         "how noise levels are drawn: lognormal (--P-mean, --P-std), or evenly in the time of a "
                                         "schedule: cosine, linear, vp; or, for ve, in ln sigma from 0.02 to 100");
     expect_one_of(noise->type_name("NAME")->capture_default_str()->group(group), "noise",
-                  {Named<NoiseLevels>::names.begin(), Named<NoiseLevels>::names.end()});
-    app.add_option("--P-mean", s.noise_level.mean, "mean of ln sigma")
+                  {Named<NoiseDistribution>::names.begin(), Named<NoiseDistribution>::names.end()});
+    app.add_option("--P-mean", s.log_normal.mean, "mean of ln sigma")
         ->type_name("X")
         ->check(number_in(-10, 10))
         ->capture_default_str()
         ->group(group);
-    app.add_option("--P-std", s.noise_level.std, "standard deviation of ln sigma")
+    app.add_option("--P-std", s.log_normal.std, "standard deviation of ln sigma")
         ->type_name("X")
         ->check(number_in(0.01, 5))
         ->capture_default_str()

@@ -48,8 +48,8 @@ UNetConfig network_config(const std::string& name) {
     return UNetConfig::preset(name);
 }
 
-NoiseLevels TrainSettings::noise_levels() const {
-    return noise == LogNormal::name ? noise_level : Named<NoiseLevels>::parse("noise", noise);
+NoiseDistribution TrainSettings::noise_distribution() const {
+    return noise == LogNormal::name ? NoiseDistribution(log_normal) : Named<NoiseDistribution>::parse("noise", noise);
 }
 
 TrainSettings TrainSettings::resolved(const Statistics& statistics) const {
@@ -80,7 +80,7 @@ json to_json(const TrainSettings& s) {
                 {"xflip", s.flip},
                 {"conditional", s.conditional}});
     // What would do nothing is no setting.
-    if (s.noise == LogNormal::name) all.update({{"P_mean", s.noise_level.mean}, {"P_std", s.noise_level.std}});
+    if (s.noise == LogNormal::name) all.update({{"P_mean", s.log_normal.mean}, {"P_std", s.log_normal.std}});
     if (s.objective == EdmPreconditioner::name) all["sigma_data"] = s.sigma_data;
     return all;
 }
@@ -98,8 +98,8 @@ TrainSettings train_settings_from_json(const json& all) try {
     s.noise = all.value("noise", s.noise);
     s.time_input = all.value("time_input", default_time_input(s));
     if (s.noise == LogNormal::name) {
-        all.at("P_mean").get_to(s.noise_level.mean);
-        all.at("P_std").get_to(s.noise_level.std);
+        all.at("P_mean").get_to(s.log_normal.mean);
+        all.at("P_std").get_to(s.log_normal.std);
     }
     if (s.objective == EdmPreconditioner::name) all.at("sigma_data").get_to(s.sigma_data);
     all.at("center").get_to(s.center);

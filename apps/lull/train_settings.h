@@ -21,15 +21,15 @@ struct TrainSettings : RunSettings {
     DType precision = DType::f32;     // or bf16: what the network computes in; weights, loss and optimizer are f32 in either case
     double low = -1, high = 1;        // what the data's black and white become
     std::string objective = "edm";    // what the network answers: a name of Preconditioner's
-    std::string noise = "lognormal";    // how noise levels are drawn: a name of NoiseLevels'
+    std::string noise = "lognormal";    // how noise levels are drawn: a name of NoiseDistribution's
     std::string time_input;             // what the network is told of them; empty: what goes with the other two
-    LogNormal noise_level;              // P_mean, P_std, of lognormal
+    LogNormal log_normal;               // P_mean, P_std, of lognormal
     double sigma_data = 0;              // of edm; 0: the data's standard deviation
     bool center = false;                // take the data's mean out of what the network sees
     bool flip = false;
     bool conditional = false;    // the network is told the images' classes
 
-    NoiseLevels noise_levels() const;
+    NoiseDistribution noise_distribution() const;
     // With everything that was left to the data.
     TrainSettings resolved(const Statistics& statistics) const;
     Preconditioner preconditioner(const Statistics& statistics) const;    // of resolved settings

@@ -47,7 +47,7 @@ class DenoiserRun final : public TrainingRun {
         return {{"model", to_json(model_)}, {"data", data_description_}, {"training", to_json(settings_)}};
     }
     std::string preset() const override { return settings_.preset; }
-    NoiseLevels noise_levels() const override { return settings_.noise_levels(); }
+    NoiseDistribution noise_distribution() const override { return settings_.noise_distribution(); }
     std::string advice_before_first_step() const override {
         return "before the first step, only --sigma-data, --P-mean, --P-std and the data's range can do this";
     }
@@ -92,7 +92,7 @@ Tensor DenoiserRun::loss(Positions positions, std::vector<ImageLosses>& images) 
     const Batch batch = stream.batch(resident_, positions);
     const Network network = network_of(unet_, settings_.precision, settings_.conditional ? batch.labels : Tensor());
     const DenoisingLoss result =
-        denoising_loss(network, model_.preconditioner, batch.images, settings_.noise_levels(), settings_.seed, positions);
+        denoising_loss(network, model_.preconditioner, batch.images, settings_.noise_distribution(), settings_.seed, positions);
     images.push_back({result.sigma, result.per_image});
     return result.loss;
 }

@@ -29,14 +29,14 @@ std::string utc_now() {
 
 }    // namespace
 
-TrainingLog::TrainingLog(const std::filesystem::path& folder, const NoiseLevels& noise_levels)
-    : folder_(folder), path_(folder / "log.jsonl"), buckets_{noise_levels} {
+TrainingLog::TrainingLog(const std::filesystem::path& folder, const NoiseDistribution& distribution)
+    : folder_(folder), path_(folder / "log.jsonl"), buckets_{distribution} {
     start(0);
 }
 
-TrainingLog::TrainingLog(const std::filesystem::path& folder, const NoiseLevels& noise_levels, std::int64_t steps_made,
+TrainingLog::TrainingLog(const std::filesystem::path& folder, const NoiseDistribution& distribution, std::int64_t steps_made,
                          const nlohmann::json& position)
-    : folder_(folder), path_(folder / "log.jsonl"), buckets_{noise_levels}, since_(sigma_means_from_json(position)) {
+    : folder_(folder), path_(folder / "log.jsonl"), buckets_{distribution}, since_(sigma_means_from_json(position)) {
     keep_lines(steps_made);
     start(steps_made);
 }

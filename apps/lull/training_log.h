@@ -23,10 +23,10 @@ class TrainingLog {
     static constexpr std::int64_t kSigmaInterval = 20;
 
     // A run's first start.
-    TrainingLog(const std::filesystem::path& folder, const NoiseLevels& noise_levels);
+    TrainingLog(const std::filesystem::path& folder, const NoiseDistribution& distribution);
     // A run that goes on after `steps_made` steps: what the folder's log says about later ones is dropped.
     // position: of that moment. Throws nlohmann::json::exception when it is none of these.
-    TrainingLog(const std::filesystem::path& folder, const NoiseLevels& noise_levels, std::int64_t steps_made,
+    TrainingLog(const std::filesystem::path& folder, const NoiseDistribution& distribution, std::int64_t steps_made,
                 const nlohmann::json& position);
 
     // images: those of the step, with their losses.

@@ -209,7 +209,7 @@ fs::path TrainingRun::start() {
         write_file(folder_ / "config.json", resolved.dump(2) + '\n');
         write_file(folder_ / "config.toml", config_file());
         AdamW optimizer = make_optimizer();
-        TrainingLog log(folder_, noise_levels());
+        TrainingLog log(folder_, noise_distribution());
         train(optimizer, log, 0);
     } catch (...) {
         if (made_ == 0) folder.remove();
@@ -238,7 +238,7 @@ void TrainingRun::resume(const fs::path& folder, const json& config) {
 
     check_not_interrupted();
     remove_leftovers(folder_);
-    TrainingLog log(folder_, noise_levels(), step, position.at("sigma_loss"));
+    TrainingLog log(folder_, noise_distribution(), step, position.at("sigma_loss"));
     if (picture_missing) draw(picture_path(step), step);
     check_not_interrupted();
     train(optimizer, log, step);

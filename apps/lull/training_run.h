@@ -45,7 +45,7 @@ class TrainingRun {
     // draws, and what may help when the very first loss is not finite.
     virtual nlohmann::json description() const = 0;
     virtual std::string preset() const = 0;
-    virtual NoiseLevels noise_levels() const = 0;
+    virtual NoiseDistribution noise_distribution() const = 0;
     virtual std::string advice_before_first_step() const = 0;
 
     // What the averaged weights can do by now, into a PNG file; nothing when the user has stopped the run. And how long it takes.

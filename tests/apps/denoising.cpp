@@ -4,10 +4,13 @@
 
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "apps/lull/train_settings.h"
+#include "diffusion/objective.h"
 #include "engine/io/png.h"
 #include "engine/ops/concat/concat.h"
 #include "nn/data/fashion_mnist.h"
@@ -206,6 +209,53 @@ TEST_CASE("denoise prints a table of errors and writes a picture of at most eigh
     CHECK(picture.text.at("Model SHA-256") == model_hash(load_model(shop.path("model.safetensors"))));
 }
 
+TEST_CASE("the loss on other images is training's, at levels as training draws them, whatever the batches") {
+    const Workshop shop;
+    for (const std::vector<std::string>& how :
+         {std::vector<std::string>{"--conditional"}, {"--objective", "eps", "--noise", "cosine", "--no-t"}}) {
+        CAPTURE(how.back());
+        const std::string name = "run" + how.back();
+        REQUIRE(shop.train(name, how + std::vector<std::string>{"--steps", "3", "--sample-count", "0"}).status == 0);
+        const std::vector<std::string> command{"denoise", shop.path(name), "--loss", "--split", "train", "--count", "30"};
+        const Result result = run(command + std::vector<std::string>{"--seed", "5"});
+        REQUIRE_MESSAGE(result.status == 0, result.err);
+        double loss = 0, error = 0;
+        REQUIRE(std::sscanf(result.out.c_str(), "loss %lf +- %lf", &loss, &error) == 2);
+        CHECK(result.out.find("  images 0-29 of ") != std::string::npos);
+
+        const Model model = load_model(shop.path(name));
+        const auto settings = train_settings_from_json(model.description.at("training"));
+        DataOptions options;
+        options.path = shop.folder.path();
+        options.load.split = Split::train;
+        const ImageDataset data = load_data(options).range(-1, 1);
+        std::vector<std::int64_t> index(30);
+        std::vector<std::uint64_t> positions;
+        std::iota(index.begin(), index.end(), 0);
+        for (const std::int64_t i : index) positions.push_back(kBeyondTraining + static_cast<std::uint64_t>(i));
+        const Batch batch = data.gather(index);
+        const bool classes = how.front() == "--conditional";
+        const std::vector<double> wanted =
+            denoising_loss(network_of(model.unet, DType::f32, classes ? batch.labels : Tensor()), model.config.preconditioner,
+                           batch.images, settings.noise_distribution(), 5, positions)
+                .per_image.values();
+        const double mean = std::accumulate(wanted.begin(), wanted.end(), 0.0) / 30;
+        double variance = 0;
+        for (const double each : wanted) variance += (each - mean) * (each - mean) / 30;
+        CHECK(loss == doctest::Approx(mean).epsilon(1e-4));
+        CHECK(error == doctest::Approx(std::sqrt(variance / 30)).epsilon(1e-2));
+
+        std::vector<std::int32_t> labels;
+        if (classes) labels.assign(batch.labels.data<std::int32_t>(), batch.labels.data<std::int32_t>() + 30);
+        CHECK(held_out_loss(model, batch.images, labels, 5).loss == doctest::Approx(mean).epsilon(1e-6));
+        CHECK(held_out_loss(model, batch.images, labels, 6).loss != doctest::Approx(mean).epsilon(1e-3));
+    }
+    const Studio studio;
+    CHECK(
+        run({"denoise", studio.path("model.safetensors"), "--loss", "--data", studio.folder.path().string(), "--split", "train"})
+            .err == "lull: " + studio.path("model.safetensors") + ": does not say how its training drew noise levels\n");
+}
+
 TEST_CASE("what denoise cannot do is said in one line, and nothing is written") {
     const Studio shop;
     const std::string model = shop.path("model.safetensors"), conditional = shop.path("conditional.safetensors");
@@ -225,6 +275,7 @@ TEST_CASE("what denoise cannot do is said in one line, and nothing is written") 
         {{model, "--sigma", ""}, 2, "--sigma: expected a value, got nothing"},
         {{model, "--sigma", "1,-2"}, 2, "--sigma: expected numbers above 0 such as 0.02,0.3,1, got '1,-2'"},
         {{model, "--sigma", "inf"}, 2, "--sigma: expected numbers above 0 such as 0.02,0.3,1, got 'inf'"},
+        {{model, "--loss", "--sigma", "1"}, 2, "--sigma: excludes --loss; give one of them"},
         {{model, "--index", "40"}, 2, "--index: expected numbers of images below 40, got 40"},
         {{model, "--index", "x"}, 2, "--index: expected numbers and ranges such as 0-63 or 0-7,12, got 'x'"},
         {{model, "--labels", "1"}, 2, "--labels: this model knows no classes"},

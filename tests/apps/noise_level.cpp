@@ -50,6 +50,18 @@ const Trained& trained() {
     return shop;
 }
 
+// The cells of a table with tabs, line by line.
+std::vector<Words> table_of(const std::string& path) {
+    std::istringstream table(read_bytes(path));
+    std::vector<Words> rows;
+    for (std::string line; std::getline(table, line);) {
+        rows.emplace_back();
+        std::istringstream cells(line);
+        for (std::string cell; std::getline(cells, cell, '\t');) rows.back().push_back(cell);
+    }
+    return rows;
+}
+
 nlohmann::json evaluated(const Workshop& shop, const std::string& name, const Words& more = {}) {
     const Result result = run(Words{"noise-level", "eval", shop.path(name), "--split", "train", "--quiet", "--json"} + more);
     REQUIRE_MESSAGE(result.status == 0, result.err);
@@ -108,6 +120,26 @@ TEST_CASE("a predictor learns to beat the best constant, and its table says at w
     CHECK(4 * squares / 400 == doctest::Approx(report.at("logit_loss").get<double>()));
 }
 
+TEST_CASE("eval asks about images that were not trained on, if there are such, and else about those that there are") {
+    const Trained& shop = trained();
+    const auto images = [&](const Words& more) {
+        const Result result = run(Words{"noise-level", "eval", shop.path("ln"), "--quiet", "--json"} + more);
+        REQUIRE_MESSAGE(result.status == 0, result.err);
+        return nlohmann::json::parse(result.out).at("images");
+    };
+    CHECK(images({}) == 40);
+    // Three test images: the first three of the others.
+    const fs::path folder = shop.folder.path();
+    const std::string bytes = read_bytes(folder / "train-images-idx3-ubyte"),
+                      labels = read_bytes(folder / "train-labels-idx1-ubyte");
+    write_bytes(folder / "t10k-images-idx3-ubyte", idx_header({3, 28, 28}) + bytes.substr(16, 3 * 28 * 28));
+    write_bytes(folder / "t10k-labels-idx1-ubyte", idx_header({3}) + labels.substr(8, 3));
+    CHECK(images({}) == 3);
+    CHECK(images({"--split", "train"}) == 40);
+    fs::remove(folder / "t10k-images-idx3-ubyte");
+    fs::remove(folder / "t10k-labels-idx1-ubyte");
+}
+
 TEST_CASE("errors by level are means over what lies there") {
     const LevelAnswers answers{.sigma = {0.5, 0.9, 2, 40}, .predicted = {0.5 * std::exp(0.3), 0.9 * std::exp(-0.1), 2, 20}};
     const std::vector<LevelRow> rows = errors_by_level(answers);
@@ -160,7 +192,7 @@ TEST_CASE("a predictor is no model, a model is no predictor, and each goes on wi
     const Trained& shop = trained();
     CHECK(run({"sample", shop.path("level")}).err ==
           "lull: " + shop.path("level") +
-              "/checkpoint.safetensors: [model] is a noise-level predictor, which draws nothing; lull "
+              "/checkpoint.safetensors: is a noise-level predictor, which draws nothing; lull "
               "sample MODEL --blind takes it\n");
     CHECK(run({"noise-level", "eval", shop.path("run")}).err ==
           "lull: " + shop.path("run") +
@@ -193,6 +225,108 @@ TEST_CASE("blind sampling draws other images than ordinary sampling, each a func
     CHECK_FALSE(same_bits(shop.images("run", median), shop.images("run", median + Words{"--batch", "3"})));
 }
 
+TEST_CASE("every flag of blind sampling changes the images, and stands in the picture's text") {
+    const Trained& shop = trained();
+    const auto text = [&](const Words& more) {
+        const std::string folder = shop.path("flags");
+        fs::remove_all(folder);
+        const Result result = run(Words{"sample", shop.path("run"), "--quiet", "--steps", "6", "--seeds", "0-3", "--blind",
+                                        shop.path("level"), "--outdir", folder} +
+                                  more);
+        REQUIRE_MESSAGE(result.status == 0, result.err);
+        return read_png(result.out.substr(0, result.out.find('\n'))).text;
+    };
+    const Words ddim{"--sampler", "ddim"};
+    struct Flag {
+        Words plain, with;
+        const char* said;
+    };
+    const Flag flags[] = {
+        {{}, {"--no-finish"}, "resynchronised, clamp schedule, no last evaluation"},
+        {{}, {"--blind-clamp", "none"}, "resynchronised, clamp none"},
+        {{}, {"--blind-clamp", "median"}, "resynchronised, clamp median"},
+        {{}, {"--blind-way", "denoiser"}, "denoiser, clamp schedule"},
+        {ddim, {"--blind-noise", "half"}, "resynchronised, clamp schedule, noise half"},
+        {ddim, {"--blind-noise", "median"}, "resynchronised, clamp schedule, noise median"},
+    };
+    for (const auto& [plain, with, said] : flags) {
+        CAPTURE(said);
+        CHECK(text(plain + with).at("Blind") == said);
+        const Words blind = Words{"--blind", shop.path("level"), "--steps", "6"} + plain;
+        CHECK_FALSE(same_bits(shop.images("run", blind), shop.images("run", blind + with)));
+    }
+    CHECK(text(ddim).at("Blind") == "resynchronised, clamp schedule");
+    CHECK_FALSE(text({}).contains("Batch"));
+    CHECK(text({"--blind-clamp", "median", "--batch", "2"}).at("Batch") == "2");
+}
+
+TEST_CASE("adaptive sampling follows the plan's noise levels, and says what it cost") {
+    const Trained& shop = trained();
+    const Words adaptive{"--sampler", "euler", "--blind", shop.path("ln"), "--blind-way", "adaptive", "--steps", "9"};
+    const Tensor images = shop.images("run", adaptive);
+    CHECK_FALSE(same_bits(shop.images("run", adaptive + Words{"--sigma-max", "40"}), images));
+    CHECK_FALSE(same_bits(shop.images("run", adaptive + Words{"--rho", "3"}), images));
+    CHECK_FALSE(same_bits(shop.images("run", adaptive + Words{"--sigma-min", "1"}), images));
+
+    const Result result =
+        run(Words{"sample", shop.path("run"), "--seeds", "0-4", "--batch", "2", "--explain", "--outdir", shop.path("adaptive")} +
+            adaptive);
+    REQUIRE_MESSAGE(result.status == 0, result.err);
+    const std::string stem = shop.path("adaptive") + "/samples-euler-9-seeds-0-4";
+    const std::string said = read_png(stem + ".png").text.at("Evaluations");
+    CHECK(result.err.find(said + '\n') != std::string::npos);
+    double mean = 0;
+    int fewest = 0, most = 0;
+    REQUIRE(std::sscanf(said.c_str(), "%lf evaluations of the network per image, %d to %d", &mean, &fewest, &most) == 3);
+    CHECK((1 <= fewest && fewest <= mean && mean <= most && most <= 18));
+    // The table counts the same: about how many images each step asked. And it knows ŷ of all in every step.
+    const std::vector<Words> rows = table_of(stem + "-explain.tsv");
+    double asked = 0, rounds = 0;
+    for (std::size_t i = 1; i < rows.size(); ++i) {
+        asked += std::stod(rows[i][2]);
+        rounds = std::max(rounds, std::stod(rows[i][3]));
+        CHECK(std::stoi(rows[i][2]) <= std::stoi(rows[i][1]));
+        if (rows[i][3] != "0") CHECK_FALSE(rows[i][8].empty());
+    }
+    CHECK(asked == doctest::Approx(5 * mean));
+    CHECK(rounds == most);
+}
+
+TEST_CASE("a film-strip of a blind sampler ends with the images that were delivered") {
+    const Trained& shop = trained();
+    const std::string folder = shop.path("film");
+    const Result result = run({"sample", shop.path("run"), "--quiet", "--steps", "3", "--seeds", "0", "--scale", "1", "--blind",
+                               shop.path("level"), "--trajectory", "--outdir", folder});
+    REQUIRE_MESSAGE(result.status == 0, result.err);
+    const Tensor picture = read_png(folder + "/samples-heun-3-seeds-0.png").pixels;    // of one image, 32 × 32 with a border
+    const Tensor film = read_png(folder + "/samples-heun-3-seeds-0-trajectory.png").pixels;
+    const std::int64_t border = (picture.size(0) - 32) / 2, margin = 10;
+    const auto gray = [](const Tensor& of, std::int64_t top, std::int64_t left) {
+        return of.slice(0, top, top + 32).slice(1, left, left + 32).slice(2, 0, 1).contiguous();
+    };
+    CHECK(same_bits(gray(film, film.size(0) - margin - 32, film.size(1) - margin - 32), gray(picture, border, border)));
+}
+
+TEST_CASE("a predictor that was shown less noise than images start from is noted") {
+    const Trained& shop = trained();
+    REQUIRE(train_level(shop, "weak",
+                        {"--steps", "2", "--batch", "4", "--sample-count", "0", "--target", "ln-sigma", "--sigma-max", "40"})
+                .status == 0);
+    const auto said = [&](const std::string& name, const Words& more) {
+        return run(Words{"sample", shop.path("run"), "--steps", "2", "--seeds", "0", "--blind", shop.path(name), "--outdir",
+                         shop.path("noted")} +
+                   more)
+            .err;
+    };
+    const std::string note =
+        "note: " + shop.path("weak") +
+        "/checkpoint.safetensors was shown noise up to sigma 40 in the model's units, and images start at 80\n";
+    CHECK(said("weak", {}).find(note) != std::string::npos);
+    CHECK(said("weak", {"--sigma-max", "40"}).find("note") == std::string::npos);
+    CHECK(said("ln", {}).find("note") == std::string::npos);
+    CHECK(said("level", {}).find("note") == std::string::npos);
+}
+
 TEST_CASE("blind samplers tell a conditional model the classes of the images that they ask about") {
     const Trained& shop = trained();
     REQUIRE(shop.Workshop::train("classes", {"--steps", "3", "--sample-count", "0", "--conditional"}).status == 0);
@@ -214,31 +348,27 @@ TEST_CASE("explain writes a table and curves, and the picture says how it was dr
     const auto text = read_png(stem + ".png").text;
     CHECK(text.at("Blind") == "resynchronised, clamp schedule");
     CHECK(text.at("Predictor SHA-256").size() == 64);
-    CHECK(read_png(stem + "-explain.png").pixels.shape() == Shape{840, 720, 3});
+    CHECK(read_png(stem + "-explain.png").pixels.shape() == Shape{1260, 720, 3});
 
-    std::istringstream table(read_bytes(stem + "-explain.tsv"));
-    std::vector<Words> rows;
-    for (std::string line; std::getline(table, line);) {
-        rows.emplace_back();
-        std::istringstream cells(line);
-        for (std::string cell; std::getline(cells, cell, '\t');) rows.back().push_back(cell);
-    }
+    const std::vector<Words> rows = table_of(stem + "-explain.tsv");
     // Two batches: the start, four steps and the last evaluation of each.
     REQUIRE(rows.size() == 1 + 2 * 6);
-    CHECK(rows[0][11] == "abar_min");
+    CHECK(rows[0][12] == "abar_min");
     Words evaluations;
-    for (std::size_t i = 1; i < rows.size(); ++i) evaluations.push_back(rows[i][4]);
+    for (std::size_t i = 1; i < rows.size(); ++i) evaluations.push_back(rows[i][5]);
     CHECK(evaluations == Words{"0", "2", "2", "2", "1", "1", "0", "2", "2", "2", "1", "1"});
     CHECK(rows[1][0] == "0");
     CHECK(rows[7][0] == "3");
     CHECK(rows[7][1] == "2");
     for (const std::size_t i : {2u, 3u, 9u}) {
-        CHECK(std::stod(rows[i][11]) <= std::stod(rows[i][12]));
         CHECK(std::stod(rows[i][12]) <= std::stod(rows[i][13]));
-        CHECK(std::stod(rows[i][14]) >= 0);
-        CHECK(std::stod(rows[i][14]) <= 1);
+        CHECK(std::stod(rows[i][13]) <= std::stod(rows[i][14]));
+        CHECK(std::stod(rows[i][15]) >= 0);
+        CHECK(std::stod(rows[i][15]) <= 1);
     }
-    CHECK(rows[5][3] == "0");
+    CHECK(rows[5][4] == "0");
+    for (const std::string& column : rows[0])
+        CHECK_MESSAGE(read_bytes(source_dir() / "docs/noise-level.md").find('`' + column + '`') != std::string::npos, column);
 
     // Without a predictor there is nothing to say about noise; with a judge there is, and nothing is clamped.
     const Words plain{"sample", shop.path("run"), "--steps", "2",        "--seeds",

@@ -15,7 +15,7 @@ TEST_CASE("buckets hold the share of noise levels that the normal distribution s
     std::vector<std::uint64_t> positions(40'000);
     std::iota(positions.begin(), positions.end(), 0);
     SigmaMeans means;
-    for (const double sigma : draw_sigmas(buckets.noise_levels, 3, positions).values()) means.add(buckets(sigma), sigma);
+    for (const double sigma : draw_sigmas(buckets.noise_distribution, 3, positions).values()) means.add(buckets(sigma), sigma);
     // Φ(-1.5), then the differences of Φ at half standard deviations; 5 standard errors of a share are 0.01.
     const double shares[] = {0.0668, 0.0919, 0.1499, 0.1915, 0.1915, 0.1499, 0.0919, 0.0668};
     const auto bounds = buckets.bounds();

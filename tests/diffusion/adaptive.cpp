@@ -61,9 +61,24 @@ TEST_CASE("an image with less noise than the sampler thinks takes fewer steps, a
 }
 
 TEST_CASE("it stops where the predictor sees no progress, and after so many evaluations") {
-    const NoiseEstimator stuck =
-        estimator([](const Tensor& x, const Tensor&) { return std::vector<double>(static_cast<std::size_t>(x.size(0)), 5); },
-                  {.clamp = LevelClamp::none});
+    const auto five = [](const Tensor& x, const Tensor&) { return std::vector<double>(static_cast<std::size_t>(x.size(0)), 5); };
+    // Whatever the clamp: one around what the last step was to reach makes σ̂ fall from 40 or so down to 5 and below, but not the
+    // answer. And with a predictor that sees no noise at all, σ̂ falls from the start.
+    for (const LevelClamp clamp : {LevelClamp::none, LevelClamp::schedule, LevelClamp::median})
+        for (const LevelForm form : {LevelForm::sigma, LevelForm::alpha_bar}) {
+            CAPTURE(static_cast<int>(clamp));
+            CAPTURE(static_cast<int>(form));
+            const auto cleanest = [&](const Tensor& x, const Tensor& sigma) {
+                std::vector<double> answers = five(x, sigma);
+                for (double& answer : answers) answer = 0.001;
+                return answers;
+            };
+            const NoiseEstimator stuck = estimator(five, {.form = form, .clamp = clamp});
+            CHECK(sample_adaptive(black, stuck, start({0, 1}, 80), {.patience = 2}).evaluations == std::vector<int>{3, 3});
+            const NoiseEstimator clean = estimator(cleanest, {.form = form, .clamp = clamp});
+            CHECK(sample_adaptive(black, clean, start({0}, 80), {.patience = 2}).evaluations.front() <= 3);
+        }
+    const NoiseEstimator stuck = estimator(five, {.clamp = LevelClamp::none});
     CHECK(sample_adaptive(black, stuck, start({0, 1}, 80), {.patience = 2}).evaluations == std::vector<int>{3, 3});
     CHECK(sample_adaptive(black, stuck, start({0}, 80), {.patience = 100, .most = 7}).evaluations == std::vector<int>{7});
     CHECK(sample_adaptive(black, stuck, start({0}, 80), {.steps = 6, .patience = 100}).evaluations == std::vector<int>{12});

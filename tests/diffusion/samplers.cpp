@@ -5,23 +5,18 @@
 #include <cmath>
 
 #include "diffusion/ddim.h"
-#include "diffusion/gaussian_mixture.h"
 #include "diffusion/sigmas.h"
 #include "engine/ops/concat/concat.h"
 #include "engine/ops/elementwise/elementwise.h"
+#include "tests/support/mixture.h"
 
 namespace lull {
 namespace {
 
 using Seeds = std::vector<std::uint64_t>;
 
-// Images (2, 3, 1): six elements.
-const GaussianMixture& mixture() {
-    static const GaussianMixture mixture({{.weight = 0.6, .mean = {1, 0, -1, 0.5, 0.2, 0}, .std = 0.3},
-                                          {.weight = 0.4, .mean = {-1, 0.3, 0.4, -0.5, 0, 1}, .std = 0.1}});
-    return mixture;
-}
-const Shape kImage{2, 3, 1};
+using test::mixture;
+const Shape& kImage = test::kMixtureImage;
 
 // A sampler with options under which it draws noise, if it ever does.
 using Sample = std::function<Tensor(const Denoiser&, const Tensor&, std::span<const double>, const Sampling&)>;

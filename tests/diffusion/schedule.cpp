@@ -39,6 +39,8 @@ TEST_CASE("the cosine schedule's signal is a squared cosine") {
     CHECK(CosineSchedule{}.sigma(0.5) == doctest::Approx(1).epsilon(1e-15));
     CHECK(CosineSchedule{}.c_noise(1.0) == doctest::Approx(0.5).epsilon(1e-15));    // the network is told t itself
     CHECK(alpha_bar(LinearSchedule{}.sigma(0.3)) == doctest::Approx(0.7).epsilon(1e-14));
+    CHECK(LinearSchedule{}.c_noise(2.0) == doctest::Approx(0.8).epsilon(1e-15));    // 1 - ᾱ, ᾱ = 1/(1 + 2²)
+    CHECK(VpSchedule{}.c_noise(VpSchedule{}.sigma(0.25)) == doctest::Approx(249.75).epsilon(1e-12));
 }
 
 TEST_CASE("VP and VE have the values of Karras et al.'s table") {

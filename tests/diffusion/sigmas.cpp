@@ -87,9 +87,9 @@ TEST_CASE("a schedule's noise levels have times that are spread evenly") {
 }
 
 TEST_CASE("densities of ln sigma are those of what is drawn, and so are the log-normals that stand for them") {
-    for (const std::string_view name : Named<NoiseLevels>::names) {
+    for (const std::string_view name : Named<NoiseDistribution>::names) {
         CAPTURE(name);
-        const NoiseLevels levels = Named<NoiseLevels>::parse("noise levels", name);
+        const NoiseDistribution levels = Named<NoiseDistribution>::parse("noise levels", name);
         std::visit(
             [](const auto& l) {
                 constexpr double kStep = 1e-3;
