@@ -33,7 +33,7 @@ const BadInputs kCommandLine{
          "--P-mean: does nothing with --noise cosine, only with lognormal"},
         {"σ_data of an objective that has none", "lull train --objective eps --sigma-data 1",
          "--sigma-data: does nothing with --objective eps, only with edm"},
-        {"an unknown objective", "lull train --objective epsilon", "--objective: unknown objective 'epsilon' (edm, eps, v, ve)"},
+        {"an unknown objective", "lull train --objective epsilon", "--objective: unknown objective 'epsilon'; did you mean 'eps'? (edm, eps, v, ve)"},
         {"two time inputs", "lull train --no-t --time-input sigma", "--time-input: excludes --no-t; give one of them"},
         {"an option that needs another", "lull sample run --S-noise 1.003", "--S-noise: does nothing without --S-churn"},
         {"grey and coloured", "lull train --grey --colour", "--grey: excludes --colour; give one of them"},
