@@ -216,7 +216,8 @@ TEST_CASE("the loss on other images is training's, at levels as training draws t
         CAPTURE(how.back());
         const std::string name = "run" + how.back();
         REQUIRE(shop.train(name, how + std::vector<std::string>{"--steps", "3", "--sample-count", "0"}).status == 0);
-        const std::vector<std::string> command{"denoise", shop.path(name), "--loss", "--split", "train", "--count", "30"};
+        const std::vector<std::string> command{"denoise", shop.path(name), "--loss",  "--quiet",
+                                               "--split", "train",         "--count", "30"};
         const Result result = run(command + std::vector<std::string>{"--seed", "5"});
         REQUIRE_MESSAGE(result.status == 0, result.err);
         double loss = 0, error = 0;
