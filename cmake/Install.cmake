@@ -30,6 +30,7 @@ install(DIRECTORY engine nn diffusion DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lu
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/lull)
 install(EXPORT lullTargets NAMESPACE lull:: DESTINATION ${package_folder})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/lullConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_SOURCE_DIR}/cmake/lullConfig.cmake ${PROJECT_BINARY_DIR}/lullConfigVersion.cmake
+configure_package_config_file(cmake/lullConfig.cmake.in ${PROJECT_BINARY_DIR}/lullConfig.cmake INSTALL_DESTINATION ${package_folder})
+install(FILES ${PROJECT_BINARY_DIR}/lullConfig.cmake ${PROJECT_BINARY_DIR}/lullConfigVersion.cmake
   DESTINATION ${package_folder})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

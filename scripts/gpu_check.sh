@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks the CUDA kernels on this machine's NVIDIA GPU against the CPU, within ten minutes: every case of every operation in
-# f32 and bf16, a U-Net's output and gradients, 200 training steps; then the operations again under compute-sanitizer's memcheck
-# and racecheck. Writes report.md, report.json and a log of each check; ends with status 1 when a check failed.
+# f32 and bf16, a U-Net's output and gradients, 200 training steps, samplers; then the operations again under
+# compute-sanitizer's memcheck and racecheck. Writes report.md, report.json and a log of each check; ends with status 1 when
+# a check failed.
 # usage: scripts/gpu_check.sh [--prebuilt DIR] [OUTDIR]    default: builds build-cuda with nvcc; OUTDIR build-cuda/gpu-check
 #        scripts/gpu_check.sh --pack DIR                   builds, and fills DIR for --prebuilt on a machine without compilers
 #
@@ -9,7 +10,7 @@
 # PyTorch will do) and an x86-64 processor with AVX2.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-programs=(test_engine test_nn)
+programs=(test_engine test_nn test_diffusion)
 
 die() {
   echo "gpu_check: $*" >&2
@@ -19,7 +20,7 @@ die() {
 prebuilt= pack= out=
 while [ $# -gt 0 ]; do
   case $1 in
-    -h | --help) exec sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;;
+    -h | --help) exec sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;;
     --prebuilt | --pack)
       [ $# -ge 2 ] || die "$1: expected a folder"
       [ "$1" = --pack ] && pack=$2 || prebuilt=$2
@@ -92,7 +93,8 @@ check() {
 
 cd "$build"
 check operations 200 ./test_engine
-check models 150 ./test_nn "--test-case=*CUDA*"
+check models 60 ./test_nn "--test-case=*CUDA*"
+check training 90 ./test_diffusion "--test-case=*CUDA*"
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2> /dev/null || true)
 if [ -n "$sanitizer" ]; then
   check memcheck 120 "$sanitizer" --tool memcheck --error-exitcode 9 ./test_engine

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing (apt; root or sudo), builds, and runs every test: on the CPU; then the CUDA kernels, executed on the
-# CPU under AddressSanitizer. Where nvcc is found, its build is compiled and linked as well.
+# CPU under AddressSanitizer and under ThreadSanitizer. Where nvcc is found, its build is compiled and linked as well.
 # usage: scripts/test.sh [CTEST OPTIONS], for instance -R softmax for the tests with softmax in their names
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -8,14 +8,21 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 packages+=(doxygen)                # the API reference is tested too
 packages+=(libboost-context-dev)   # fibers, for kernels executed on the CPU
+packages+=(ccache)                 # four builds of much the same: what they compile alike is compiled once
 install_missing
 cd "$root"
+if command -v ccache > /dev/null; then
+  export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+fi
 
 build cpu
 ctest --preset cpu -j2 "$@"
 
+kernels='^(engine|nn|cuda)'
 build cuda-host test_engine test_nn
-ctest --preset cuda-host -j2 -R '^(engine|nn|cuda)' "$@"
+ctest --preset cuda-host -j2 -R "$kernels" "$@"
+build cuda-host-tsan test_engine
+ctest --preset cuda-host-tsan -j2 -R "$kernels" "$@"
 
 if command -v nvcc > /dev/null; then
   build cuda lull

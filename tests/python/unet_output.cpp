@@ -30,7 +30,8 @@ void write_checkpoint(const std::string& config, const std::string& file) {
     std::ifstream in(config);
     UNet unet(unet_config_from_json(nlohmann::json::parse(in)));
     initialise_pytorch(unet, 1);
-    save_weights(file, parameters_of(unet), {{"model", to_json(ModelConfig{.unet = unet.config, .preconditioner = EdmPreconditioner{}})}});
+    save_weights(file, parameters_of(unet),
+                 {{"model", to_json(ModelConfig{.unet = unet.config, .preconditioner = EdmPreconditioner{}})}});
 }
 
 }    // namespace

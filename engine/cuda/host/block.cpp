@@ -120,16 +120,25 @@ class Grid {
               text(how.grid));
     }
 
+    ~Grid() {
+        now = nullptr;
+#ifdef LULL_FIBERS_UNDER_TSAN
+        join_threads();
+        if (all_shared_) munmap(all_shared_, all_shared_bytes_);
+#endif
+    }
+
     void run() {
         const DeviceMemoryOpen open;
         now = this;
 #ifdef LULL_FIBERS_UNDER_TSAN
-        main_ = __tsan_get_current_fiber();
         // Every block's shared memory lies elsewhere: blocks are not ordered, so one's accesses would race with the next one's.
         const std::size_t blocks = std::size_t{how_.grid.x} * how_.grid.y * how_.grid.z;
-        const std::size_t bytes = std::max<std::size_t>(kPage, blocks * aligned(how_.shared_bytes));
-        auto* all_shared = static_cast<std::byte*>(
-            mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+        all_shared_bytes_ = std::max<std::size_t>(kPage, blocks * aligned(how_.shared_bytes));
+        void* memory =
+            mmap(nullptr, all_shared_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        check(memory != MAP_FAILED, kernel_, "no memory for the shared memory of ", blocks, " blocks");
+        all_shared_ = static_cast<std::byte*>(memory);
         std::size_t used = 0;
         __tsan_release(&launched_);    // after mmap, which counts as a write
 #endif
@@ -137,7 +146,7 @@ class Grid {
             for (block_.y = 0; block_.y < how_.grid.y; ++block_.y) {
                 for (block_.x = 0; block_.x < how_.grid.x; ++block_.x) {
 #ifdef LULL_FIBERS_UNDER_TSAN
-                    shared_ = all_shared + used;
+                    shared_ = all_shared_ + used;
                     used += aligned(how_.shared_bytes);
                     for (std::size_t i = 0; i < how_.shared_bytes; ++i) shared_[i] = static_cast<std::byte>(shared_fill);
                     run_block();
@@ -151,11 +160,6 @@ class Grid {
                 }
             }
         }
-#ifdef LULL_FIBERS_UNDER_TSAN
-        __tsan_acquire(&finished_);
-        munmap(all_shared, bytes);
-#endif
-        now = nullptr;
     }
 
     // From a fiber: back to the scheduler, until what the thread waits for has come.
@@ -227,7 +231,6 @@ class Grid {
         if (b.state == a.state && b.place.line() == a.place.line() && b.place.column() == a.place.column() &&
             std::strcmp(b.place.file_name(), a.place.file_name()) == 0)
             return;
-        now = nullptr;
         fail(kernel_, "block ", text(block_), ": thread ", text(a.index), " waits at ", text(a.place), " for ", what,
              ", but thread ", text(b.index), ' ', b.state == State::done ? "has left the kernel" : "waits at " + text(b.place));
     }
@@ -246,10 +249,7 @@ class Grid {
 #ifdef __SANITIZE_ADDRESS__
         __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
 #endif
-        if (error_) {
-            now = nullptr;
-            std::rethrow_exception(error_);
-        }
+        if (error_) std::rethrow_exception(error_);
     }
 
     void leave_fiber() {
@@ -288,6 +288,23 @@ class Grid {
         grid.leave_fiber();
     }
 
+#ifdef LULL_FIBERS_UNDER_TSAN
+    // Whatever the threads did comes before what follows: also what those did that a failure has left where they wait. They get
+    // new fibers, since the old ones are inside the kernel.
+    void join_threads() {
+        for (unsigned i = 0; i < count_; ++i) {
+            if (threads_[i].state == State::done) continue;
+            void*& fiber = fibers_[i]->tsan;
+            __tsan_switch_to_fiber(fiber, __tsan_switch_to_fiber_no_sync);
+            __tsan_release(&finished_);
+            __tsan_switch_to_fiber(main_, __tsan_switch_to_fiber_no_sync);
+            __tsan_destroy_fiber(fiber);
+            fiber = __tsan_create_fiber(0);
+        }
+        __tsan_acquire(&finished_);
+    }
+#endif
+
     const Launch& how_;
     std::string_view kernel_;
     const std::function<void()>& body_;
@@ -305,8 +322,10 @@ class Grid {
     std::size_t scheduler_stack_bytes_ = 0;
 #endif
 #ifdef LULL_FIBERS_UNDER_TSAN
-    void* main_ = nullptr;
+    void* main_ = __tsan_get_current_fiber();
     char launched_ = 0, finished_ = 0;
+    std::byte* all_shared_ = nullptr;
+    std::size_t all_shared_bytes_ = 0;
 #endif
 };
 

@@ -1,6 +1,5 @@
-// GroupNorm on CUDA for the operations that contain one: group_norm, resnet_block, attention_block,
-// and batch_norm, whose groups are single channels. The derivation stands
-// in engine/cpu/group_norm.h.
+// GroupNorm on CUDA for the operations that contain one: group_norm, resnet_block, attention_block, and batch_norm, whose groups
+// are single channels. The derivation stands in engine/cpu/group_norm.h.
 #pragma once
 
 #include "engine/autograd.h"
@@ -33,8 +32,8 @@ void group_norm_again(const GroupNormInput& in, const GroupNormWeights& weights,
 // Mean and variance of each group: moments (N, groups, 2) f32.
 void group_moments(const GroupNormInput& in, int groups, Tensor moments);
 
-// Where gradients go; an undefined tensor is not wanted. Two may be one tensor, of which one is written and the other added. x and skip: of x's type; the
-// others f32 or bf16.
+// Where gradients go; an undefined tensor is not wanted. Two may be one tensor, of which one is written and the other added. x
+// and skip: of x's type; the others f32 or bf16.
 struct GroupNormGradients {
     Into x, skip;                      // as in GroupNormInput
     Into weight, bias;                 // (C)
