@@ -5,7 +5,7 @@ if(NOT LULL_CUDA MATCHES "^(off|nvcc|host)$")
 endif()
 
 if(LULL_CUDA STREQUAL "nvcc")
-  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
     # This machine's GPU where there is one, otherwise Hopper.
     execute_process(COMMAND nvidia-smi --list-gpus RESULT_VARIABLE no_gpu OUTPUT_VARIABLE gpus ERROR_QUIET)
     if(no_gpu EQUAL 0 AND gpus)

@@ -20,20 +20,24 @@ namespace {
 
 constexpr int kUnwritten = 0xFF, kZoneByte = 0xA5;
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kAddressSanitizer = true;
+#else
+constexpr bool kAddressSanitizer = false;
+#endif
+
+// compute-sanitizer is at work, says who calls it (scripts/gpu_check.sh).
+const bool kComputeSanitizer = std::getenv("LULL_COMPUTE_SANITIZER") != nullptr;
+
 // Where an arena's memory comes from, and what tests do with it.
 struct System {
     void* (*allocate)(std::size_t bytes);    // null when there is no more
     void (*free)(void* memory);
     void (*fill)(void* memory, int byte, std::size_t bytes);
     void (*read)(const void* memory, void* to, std::size_t bytes);
-    bool watched = false;    // AddressSanitizer sees what goes beyond a block's last byte: no rounding up, no zones
+    bool exact = false;    // something sees what goes beyond a block's last byte: no rounding up, no zones
+    bool reuses = !kAddressSanitizer;
 };
-
-#ifdef __SANITIZE_ADDRESS__
-constexpr bool kAddressSanitizer = true;
-#else
-constexpr bool kAddressSanitizer = false;
-#endif
 
 // Large blocks lie in huge pages where Linux gives them: the first touch of a 4 KiB page costs as much as writing it, and
 // kernels that stride through megabytes would miss the table of small pages.
@@ -52,8 +56,12 @@ const System cpu_system{.allocate = aligned_memory,
                         .free = [](void* memory) { std::free(memory); },
                         .fill = [](void* memory, int byte, std::size_t bytes) { std::memset(memory, byte, bytes); },
                         .read = [](const void* memory, void* to, std::size_t bytes) { std::memcpy(to, memory, bytes); }};
-const System cuda_system{
-    .allocate = cuda::allocate, .free = cuda::free, .fill = cuda::fill, .read = cuda::download, .watched = kAddressSanitizer};
+const System cuda_system{.allocate = cuda::allocate,
+                         .free = cuda::free,
+                         .fill = cuda::fill,
+                         .read = cuda::download,
+                         .exact = kAddressSanitizer || kComputeSanitizer,
+                         .reuses = !kAddressSanitizer && !kComputeSanitizer};
 
 class Arena {
   public:
@@ -62,9 +70,9 @@ class Arena {
 
     void* allocate(std::size_t bytes) {
         const std::lock_guard lock(mutex_);
-        const bool zoned = guards > 0 && !system_.watched;
+        const bool zoned = guards > 0 && !system_.exact;
         const std::size_t least = std::max<std::size_t>(bytes, 1), zone = zoned ? kAlignment : 0;
-        const std::size_t wanted = system_.watched ? least : (least + zone + kAlignment - 1) / kAlignment * kAlignment;
+        const std::size_t wanted = system_.exact ? least : (least + zone + kAlignment - 1) / kAlignment * kAlignment;
         auto [block, capacity] = reuse(wanted);
         if (!block) std::tie(block, capacity) = std::pair(from_system(wanted), wanted);
         use_.active += static_cast<std::int64_t>(capacity);
@@ -84,12 +92,9 @@ class Arena {
         active_.erase(found);
         use_.active -= static_cast<std::int64_t>(capacity);
         if (is_damaged(block, capacity, guarded_from)) ++overruns_;
-#ifdef __SANITIZE_ADDRESS__
-        system_.free(block);    // never reused, so that AddressSanitizer sees what comes too late
-#else
+        if (!system_.reuses) return system_.free(block);    // so that a sanitizer sees what comes too late
         use_.cached += static_cast<std::int64_t>(capacity);
         free_.emplace(capacity, block);
-#endif
     }
 
     void free_cached() {

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Checks the CUDA kernels on this machine's NVIDIA GPU against the CPU, within ten minutes: every case of every operation in
 # f32 and bf16, a U-Net's output and gradients, 200 training steps, samplers; then the operations again under
-# compute-sanitizer's memcheck and racecheck. Writes report.md, report.json and a log of each check; ends with status 1 when
-# a check failed.
+# compute-sanitizer's memcheck and racecheck. Writes report.md, report.json and a log of each check. Ends with status 1 when a
+# check failed, and 3 when all passed that could be run.
 # usage: scripts/gpu_check.sh [--prebuilt DIR] [OUTDIR]    default: builds build-cuda with nvcc; OUTDIR build-cuda/gpu-check
 #        scripts/gpu_check.sh --pack DIR                   builds, and fills DIR for --prebuilt on a machine without compilers
+#                                                          (for sm_80, sm_90 and sm_120, or those that CUDAARCHS names)
 #
-# A machine that runs a packed folder needs the driver and CUDA's runtime libraries (cuBLAS; those of a Python environment with
-# PyTorch will do) and an x86-64 processor with AVX2.
+# A machine that runs a packed folder needs the driver and the runtime libraries of CUDA 13 (cuBLAS; those of a Python
+# environment with PyTorch will do) and an x86-64 processor with AVX2.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 programs=(test_engine test_nn test_diffusion)
@@ -20,7 +21,7 @@ die() {
 prebuilt= pack= out=
 while [ $# -gt 0 ]; do
   case $1 in
-    -h | --help) exec sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;;
+    -h | --help) exec sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" ;;
     --prebuilt | --pack)
       [ $# -ge 2 ] || die "$1: expected a folder"
       [ "$1" = --pack ] && pack=$2 || prebuilt=$2
@@ -35,7 +36,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-# build FOLDER [CMAKE OPTIONS]
+# build_tests FOLDER [CMAKE OPTIONS]
 build_tests() {
   command -v nvcc > /dev/null || [ -n "${CUDACXX:-}" ] || die "nvcc not found: install the CUDA Toolkit, or use --prebuilt"
   local folder=$1
@@ -44,7 +45,7 @@ build_tests() {
 }
 
 if [ -n "$pack" ]; then
-  build_tests "$root/build-cuda-pack" -DLULL_ARCH=avx2 -DLULL_BENCHMARKS=OFF
+  build_tests "$root/build-cuda-pack" -DLULL_ARCH=avx2 -DLULL_BENCHMARKS=OFF "-DCMAKE_CUDA_ARCHITECTURES=${CUDAARCHS:-80;90;120}"
   mkdir -p "$pack/lib"
   for program in "${programs[@]}"; do
     cp "$root/build-cuda-pack/$program" "$pack/"
@@ -52,8 +53,15 @@ if [ -n "$pack" ]; then
     # What is not part of every system, nor of CUDA.
     ldd "$pack/$program" | awk '$2 == "=>" { print $3 }' | grep -E '/lib(png|z|hwy|boost)' | xargs -r cp -L -t "$pack/lib"
   done
-  (cd "$root" && cp -r --parents -t "$(realpath "$pack")" tests/golden)
-  echo "$pack: $(du -sh "$pack" | cut -f1); there: scripts/gpu_check.sh --prebuilt $pack"
+  (cd "$root" && cp -r --parents -t "$(realpath "$pack")" tests/golden scripts/gpu_check.sh)
+  git -C "$root" rev-parse --short HEAD > "$pack/version" 2> /dev/null || true
+  toolkit=$(dirname "$(readlink -f "$(command -v "${CUDACXX:-nvcc}")")")/..
+  if [ -d "$toolkit/compute-sanitizer" ]; then
+    cp -r "$toolkit/compute-sanitizer" "$pack/"
+  else
+    echo "gpu_check: this toolkit has no compute-sanitizer: memcheck and racecheck will need one there"
+  fi
+  echo "$pack: $(du -sh "$pack" | cut -f1); there: $(basename "$pack")/scripts/gpu_check.sh --prebuilt $(basename "$pack")"
   exit 0
 fi
 
@@ -67,49 +75,59 @@ else
 fi
 out=${out:-$build/gpu-check}
 mkdir -p "$out"
+out=$(realpath "$out")
+
+version=$(cat "$build/version" 2> /dev/null || git -C "$root" rev-parse --short HEAD 2> /dev/null || echo "of unknown version")
 
 command -v nvidia-smi > /dev/null || die "nvidia-smi not found: is there an NVIDIA GPU with its driver?"
 gpu=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -1)
 # CUDA's libraries may lie in a Python environment.
 libraries=$(python3 -c 'import glob, sys; print(":".join(p for d in sys.path for p in glob.glob(d + "/nvidia/*/lib")))' 2> /dev/null || true)
 export LD_LIBRARY_PATH=$build/lib:$libraries:${LD_LIBRARY_PATH:-}
+export LULL_REQUIRE_CUDA=1    # otherwise the tests pass where CUDA does not start
+missing=$(ldd "$build/test_engine" | awk '/not found/ { print $1 }' | paste -sd ' ')
+[ -z "$missing" ] || die "missing libraries: $missing; they are part of CUDA 13, or of a Python environment with its PyTorch"
 
 names=() states=() seconds=() summaries=()
+# note NAME STATE SECONDS SUMMARY
+note() {
+  names+=("$1") states+=("$2") seconds+=("$3") summaries+=("$4")
+  echo "gpu_check: $1: $2 ($3 s)"
+}
 # check NAME LIMIT_SECONDS COMMAND…: runs it, keeps its output and what became of it.
 check() {
-  local name=$1 limit=$2 start=$SECONDS status=0 state
+  local name=$1 limit=$2 start=$SECONDS status=0 state summary
   shift 2
   echo "gpu_check: $name …"
-  timeout "$limit" "$@" > "$out/$name.log" 2>&1 || status=$?
+  timeout -k 10 "$limit" "$@" > "$out/$name.log" 2>&1 || status=$?
   case $status in
     0) state=passed ;;
-    124) state="stopped after $limit s" ;;
+    124 | 137) state="stopped after $limit s" ;;
     *) state=failed ;;
   esac
-  names+=("$name") states+=("$state") seconds+=($((SECONDS - start)))
-  summaries+=("$(grep -aE 'test cases:|ERROR SUMMARY|RACECHECK SUMMARY' "$out/$name.log" | tail -2 | tr -s ' ' | paste -sd ';' | sed 's/=//g; s/\[doctest\]//')")
-  echo "gpu_check: $name: $state (${seconds[-1]} s)"
+  summary=$(grep -aE 'test cases:|ERROR SUMMARY|RACECHECK SUMMARY' "$out/$name.log" | tail -2 | tr -s ' ' | paste -sd ';' |
+    sed 's/=//g; s/\[doctest\]//' || true)
+  note "$name" "$state" $((SECONDS - start)) "${summary:-$(tail -1 "$out/$name.log")}"
 }
 
 cd "$build"
-check operations 200 ./test_engine
-check models 60 ./test_nn "--test-case=*CUDA*"
-check training 90 ./test_diffusion "--test-case=*CUDA*"
-sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2> /dev/null || true)
-if [ -n "$sanitizer" ]; then
-  check memcheck 120 "$sanitizer" --tool memcheck --error-exitcode 9 ./test_engine
-  check racecheck 120 "$sanitizer" --tool racecheck --error-exitcode 9 ./test_engine
-else
-  for name in memcheck racecheck; do
-    names+=("$name") states+=("not run") seconds+=(0) summaries+=("compute-sanitizer not found")
-  done
-fi
+check operations 120 ./test_engine
+check models 40 ./test_nn "--test-case=*CUDA*"
+check training 60 ./test_diffusion "--test-case=*CUDA*"
+sanitizer=$(PATH=$build/compute-sanitizer:$PATH:/usr/local/cuda/bin command -v compute-sanitizer || true)
+for tool in memcheck racecheck; do
+  if [ -n "$sanitizer" ]; then
+    # lull's own kernels, not cuBLAS's.
+    LULL_COMPUTE_SANITIZER=1 check $tool 180 "$sanitizer" --tool $tool --error-exitcode 9 --kernel-name kns=lull ./test_engine
+  else
+    note $tool "not run" 0 "compute-sanitizer not found"
+  fi
+done
 
-worst=0
 {
   echo "# CUDA kernels on ${gpu%%,*}"
   echo
-  echo "$(date -u +%Y-%m-%d), $gpu, lull $(git -C "$root" rev-parse --short HEAD 2> /dev/null || echo "of unknown version")."
+  echo "$(date -u +%Y-%m-%d), $gpu, lull $version."
   echo
   echo "| check | | s | |"
   echo "|---|---|---|---|"
@@ -119,10 +137,18 @@ worst=0
   printf '{"gpu": "%s", "date": "%s", "checks": [' "$gpu" "$(date -u +%Y-%m-%d)"
   for i in "${!names[@]}"; do
     [ "$i" -eq 0 ] || printf ', '
-    printf '{"name": "%s", "state": "%s", "seconds": %d, "summary": "%s"}' "${names[i]}" "${states[i]}" "${seconds[i]}" "${summaries[i]//\"/}"
+    summary=${summaries[i]//\\/}
+    printf '{"name": "%s", "state": "%s", "seconds": %d, "summary": "%s"}' "${names[i]}" "${states[i]}" "${seconds[i]}" "${summary//\"/}"
   done
   printf ']}\n'
 } > "$out/report.json"
-for state in "${states[@]}"; do case $state in passed | "not run") ;; *) worst=1 ;; esac; done
 cat "$out/report.md"
-exit $worst
+status=0
+for state in "${states[@]}"; do
+  case $state in
+    passed) ;;
+    "not run") [ $status -ne 0 ] || status=3 ;;
+    *) status=1 ;;
+  esac
+done
+exit $status

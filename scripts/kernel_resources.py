@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Compiles every CUDA kernel with nvcc and prints a Markdown table of what each takes on each architecture: registers of a
-thread, bytes of static shared memory (most kernels get theirs at launch), and bytes that a thread spills to memory. Ends with
-status 1 when a kernel spills."""
+"""Compiles every CUDA kernel with nvcc and prints, as Markdown, what each takes on each architecture: registers of a thread,
+static shared memory, and the stack, where registers are spilled and arrays lie whose indices are known only at run time. Ends
+with status 1 when a kernel spills."""
 
 import argparse
 import collections
@@ -14,10 +14,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRY = re.compile(r"Compiling entry function '(\w+)' for '(sm_\w+)'")
-SPILLS = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
+STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 USED = re.compile(r"Used (\d+) registers(?:.*?(\d+) bytes smem)?")
 
-Resources = collections.namedtuple("Resources", "registers shared spilled")
+Resources = collections.namedtuple("Resources", "registers shared stack spilled")
 
 
 def compile_verbosely(source, architectures):
@@ -33,14 +33,14 @@ def compile_verbosely(source, architectures):
 def resources(text):
     """{mangled name: {architecture: Resources}} of what ptxas says."""
     found = collections.defaultdict(dict)
-    kernel = spilled = None
+    kernel = stack = spilled = None
     for line in text.splitlines():
         if match := ENTRY.search(line):
             kernel = match.groups()
-        elif match := SPILLS.search(line):
-            spilled = sum(map(int, match.groups()))
+        elif match := STACK.search(line):
+            stack, spilled = int(match[1]), int(match[2]) + int(match[3])
         elif (match := USED.search(line)) and kernel:
-            found[kernel[0]][kernel[1]] = Resources(int(match[1]), int(match[2] or 0), spilled)
+            found[kernel[0]][kernel[1]] = Resources(int(match[1]), int(match[2] or 0), stack, spilled)
             kernel = None
     return found
 
@@ -70,19 +70,24 @@ def main():
         texts = list(pool.map(lambda source: compile_verbosely(source, architectures), sources))
 
     columns = [f"sm_{a}" for a in architectures]
-    print("| kernel | " + " | ".join(f"{c}: registers, shared, spilled" for c in columns) + " |")
+    release = re.search(r"release ([\d.]+)", subprocess.run(["nvcc", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout)
+    print("# What the CUDA kernels take\n")
+    print("Registers of a thread, bytes of static shared memory (most kernels get theirs at launch) and bytes of a thread's stack,")
+    print(f"as nvcc {release[1]} compiles them: `scripts/kernel_resources.py > docs/kernel-resources.md`.\n")
+    print("| kernel | " + " | ".join(columns) + " |")
     print("|---" * (1 + len(columns)) + "|")
-    spilling = count = 0
+    spilling = stacked = count = 0
     for source, text in zip(sources, texts):
         kernels = resources(text)
         names = plain_names(list(kernels))
         for mangled in sorted(kernels, key=names.get):
             cells = [kernels[mangled].get(c) for c in columns]
             print(f"| `{names[mangled]}` ({source.parent.name}) | " +
-                  " | ".join(f"{c.registers}, {c.shared}, {c.spilled}" if c else "" for c in cells) + " |")
+                  " | ".join(f"{c.registers}, {c.shared}, {c.stack}" if c else "" for c in cells) + " |")
             count += 1
+            stacked += any(c and c.stack for c in cells)
             spilling += any(c and c.spilled for c in cells)
-    print(f"\n{count} kernels in {len(sources)} files; {spilling} spill.")
+    print(f"\n{count} kernels in {len(sources)} files; {stacked} have a stack, {spilling} spill registers.")
     sys.exit(spilling > 0)
 
 

@@ -18,14 +18,14 @@ fi
 build cpu
 ctest --preset cpu -j2 "$@"
 
-kernels='^(engine|nn|cuda)'
-build cuda-host test_engine test_nn
+kernels='^(engine|nn|diffusion|cuda)'
+build cuda-host test_engine test_nn test_diffusion
 ctest --preset cuda-host -j2 -R "$kernels" "$@"
 build cuda-host-tsan test_engine
 ctest --preset cuda-host-tsan -j2 -R "$kernels" "$@"
 
 if command -v nvcc > /dev/null; then
-  build cuda lull
+  build cuda lull test_engine test_nn test_diffusion
 else
   echo "lull: nvcc is not here: what it would compile is not tested"
 fi

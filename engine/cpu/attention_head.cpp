@@ -46,7 +46,7 @@ void in_blocks(std::int64_t begin, std::int64_t end, const F& f) {
 constexpr std::int64_t kUsualDim = 8;
 template <class T>
 std::int64_t padded(std::int64_t dim) {
-    return (dim + kChannels<T> - 1) / kChannels<T> * kChannels<T>;
+    return round_up(dim, kChannels<T>);
 }
 
 // Rows [0, count) of (…, dim), `stride` apart, times scale → to, rows `depth` apart, and zeros to the end of (rows, depth).

@@ -57,7 +57,7 @@ class DirectConvolution {
     static void pack(Pass& pass, const T* weight, std::int64_t tap_step, std::int64_t channel_step, std::int64_t out_step);
     static void run(const Pass& pass, std::int64_t count, std::int64_t x_image, const T* x, std::int64_t y_image, T* y,
                     const T* bias, const T* residual);
-    static std::int64_t padded(std::int64_t channels) { return (channels + lanes<T>() - 1) / lanes<T>() * lanes<T>(); }
+    static std::int64_t padded(std::int64_t channels) { return round_up(channels, lanes<T>()); }
 
     void backward_narrow_weights(const T* x, const T* dy, T* partial) const;
 

@@ -32,8 +32,6 @@ constexpr std::int64_t kColumns = 8 * kTileColumns<T>;    // of B packed at a ti
 
 constexpr std::int64_t kDepthWorthFetching = 64;    // rows of A shorter than this are fetched by the processor itself
 
-inline std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
-
 // Columns of the sliver that begins at column j of n: two vectors, or one where that holds the rest.
 template <class T>
 std::int64_t sliver_width(std::int64_t j, std::int64_t n) {

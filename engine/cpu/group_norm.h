@@ -40,7 +40,7 @@ struct Groups {
 // Elements of an array of one value per channel, filled up to whole vectors.
 template <class T>
 std::int64_t channel_array(std::int64_t channels) {
-    return (channels + lanes<T>() - 1) / lanes<T>() * lanes<T>();
+    return round_up(channels, lanes<T>());
 }
 
 // μ and r of each group of x + shift, in two passes. shift: (channels) or null. statistics: (groups, 2).

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 namespace lull::cpu {
 
@@ -19,6 +20,9 @@ template <class T>
 constexpr int lanes() {
     return static_cast<int>(HWY_LANES(T));    // static dispatch: known when compiling
 }
+
+// n filled up to whole units, such as the lanes of a vector.
+constexpr std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
 
 // The first `count` lanes from memory, zeros behind them; and to memory. Nothing beyond is touched, which Highway's masked
 // operations promise from AVX2 on: elsewhere they read and write whole vectors.

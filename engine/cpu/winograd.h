@@ -50,7 +50,7 @@ class Winograd {
     void finish(const T* sums, std::int64_t count, T* dweight, bool add) const;
 
   private:
-    static std::int64_t padded(std::int64_t channels) { return (channels + lanes<T>() - 1) / lanes<T>() * lanes<T>(); }
+    static std::int64_t padded(std::int64_t channels) { return round_up(channels, lanes<T>()); }
     // From one point to the next. A vector more than needed: 36 places a multiple of 4 KiB apart would share a set of the cache.
     std::int64_t point_pitch(std::int64_t count, std::int64_t channels) const {
         return count * tiles() * padded(channels) + lanes<T>();

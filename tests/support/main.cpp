@@ -1,11 +1,21 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
-#ifdef LULL_CUDA_HOST
+#include <cstdlib>
+#include <iostream>
+
+#include "engine/cuda/runtime.h"
 #include "engine/threads.h"
-#endif
 
 int main(int argc, char** argv) {
+    // Tests of CUDA pass where there is none. Whoever wants them run says so (scripts/gpu_check.sh).
+    if (std::getenv("LULL_REQUIRE_CUDA")) {
+        if (!lull::cuda::available()) {
+            std::cerr << "CUDA is required, but " << lull::cuda::unavailable() << '\n';
+            return 2;
+        }
+        std::cout << "CUDA: " << lull::cuda::device_name() << '\n';
+    }
 #ifdef LULL_CUDA_HOST
     // There ThreadSanitizer watches the kernels alone: it would not see how the threads of the CPU wait for each other.
     lull::set_thread_count(1);

@@ -293,6 +293,12 @@ void check_strided(const Case& c, const Result& f32) {
     check_same(evaluate(c.op, turned, c.differentiable, grad_out), f32);
 }
 
+#ifdef LULL_KERNELS_UNDER_TSAN
+constexpr bool kKernelsUnderTsan = true;
+#else
+constexpr bool kKernelsUnderTsan = false;
+#endif
+
 // Contiguous inputs, and views with gaps, against f64 on the CPU.
 void check_cuda(const Case& c) {
     const Device cuda = Device::cuda;
@@ -310,6 +316,7 @@ void check_cuda(const Case& c) {
         const double tolerance = dtype == DType::f32 ? c.options.tolerance : c.options.bf16_tolerance;
         const Result once = evaluate(c.op, inputs, c.differentiable, grad_out);
         check_close(once, f64, tolerance);
+        if (kKernelsUnderTsan) continue;    // it has seen all that it can
         check_close(evaluate(c.op, inputs, c.differentiable, grad_out, 2), twice,
                     dtype == DType::f32 ? tolerance : 2 * tolerance);
 #ifdef LULL_CUDA_HOST

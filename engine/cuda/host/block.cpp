@@ -12,6 +12,7 @@
 
 #include "engine/cuda/device.h"
 #include "engine/cuda/host/memory.h"
+#include "engine/cuda/runtime.h"
 #include "engine/error.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -118,6 +119,8 @@ class Grid {
         check(count_ >= 1 && count_ <= 1024, kernel_, "expected 1 to 1024 threads in a block, got ", text(how.block));
         check(how.grid.y <= 65535 && how.grid.z <= 65535, kernel_, "expected a grid of at most 65535 blocks along y and z, got ",
               text(how.grid));
+        check(how.shared_bytes <= most_shared_bytes(), kernel_, "expected at most ", most_shared_bytes(),
+              " bytes of shared memory, got ", how.shared_bytes);
     }
 
     ~Grid() {

@@ -147,5 +147,11 @@ TEST_CASE("a use of more shared memory than there is, is found") {
         "[greedy_kernel] expected at most the 16 bytes of shared memory that it was launched with, got a use of 256");
 }
 
+TEST_CASE("a launch with more shared memory than any GPU may be counted on to have is refused") {
+    Tensor y = zeros({1}, DType::f32, Device::cuda);
+    CHECK_THROWS_WITH(launch<greedy_kernel>({.grid = {1}, .block = {1}, .shared_bytes = 120000}, y.data<float>()),
+                      "[greedy_kernel] expected at most 101376 bytes of shared memory, got 120000");
+}
+
 }    // namespace lull::cuda
 #endif
