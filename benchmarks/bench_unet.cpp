@@ -20,6 +20,7 @@
 #include "diffusion/objective.h"
 #include "diffusion/samplers.h"
 #include "engine/machine.h"
+#include "engine/peak_memory.h"
 #include "engine/random.h"
 #include "engine/threads.h"
 #include "nn/init.h"
@@ -81,7 +82,7 @@ void report(const std::string& what, const Settings& settings, const Timing& tim
                                 {"threads", settings.threads},
                                 {"first_s", timing.first_s},
                                 {"gflop", 1e-9 * flops},
-                                {"peak_rss_mib", peak_rss_mib()}};
+                                {"peak_memory_mib", peak_memory_mib()}};
     if (!timing.wall.empty()) {
         const double ms = median(timing.wall);
         line.update({{"median_ms", ms},

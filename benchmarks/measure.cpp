@@ -1,6 +1,5 @@
 #include "benchmarks/measure.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -36,12 +35,6 @@ double seconds_since_process_start() {
     std::string field;
     for (int i = 3; i <= 22; ++i) fields >> field;
     return seconds(CLOCK_BOOTTIME) - std::stod(field) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-std::int64_t peak_rss_mib() {
-    rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_maxrss / 1024;
 }
 
 double median(std::vector<double> values) {

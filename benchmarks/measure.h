@@ -18,7 +18,6 @@ Milliseconds now();
 inline Milliseconds operator-(const Milliseconds& a, const Milliseconds& b) { return {a.wall - b.wall, a.cpu - b.cpu}; }
 
 double seconds_since_process_start();    // to a hundredth of a second
-std::int64_t peak_rss_mib();             // the most memory that this process has held so far
 
 double median(std::vector<double> values);    // of at least one
 

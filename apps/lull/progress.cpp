@@ -1,12 +1,13 @@
 #include "apps/lull/progress.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <ostream>
+
+#include "engine/peak_memory.h"
 
 namespace lull {
 
@@ -23,12 +24,6 @@ std::string format_duration(double seconds) {
     else
         std::snprintf(text, sizeof text, "%lld:%02lld", total / 60, total % 60);
     return text;
-}
-
-std::int64_t peak_memory_mib() {
-    rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_maxrss / 1024;
 }
 
 Progress::Progress(std::ostream& out, ProgressStyle style, std::string unit, std::int64_t total, std::int64_t done)

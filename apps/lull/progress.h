@@ -16,9 +16,6 @@ ProgressStyle progress_style(bool quiet);
 // "3:07", "1:02:45".
 std::string format_duration(double seconds);
 
-// The most memory that this process has had at any time, in MiB.
-std::int64_t peak_memory_mib();
-
 class Progress {
   public:
     // unit: what is counted, "step"; out: normally std::cerr.

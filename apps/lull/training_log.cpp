@@ -10,6 +10,7 @@
 #include "apps/lull/progress.h"
 #include "engine/io/file.h"
 #include "engine/io/png.h"
+#include "engine/peak_memory.h"
 
 namespace lull {
 

@@ -110,7 +110,7 @@ def duel(lab, workload, cells, repeats):
         matrix[name] |= {"report": reports[name]}
     own = summary(times["lull"])
     own |= {"images_per_s": 1e3 * workload.images / own["median_ms"], "gflops": 1e3 * reports["lull"]["gflop"] / own["median_ms"],
-            "peak_rss_mib": reports["lull"]["peak_rss_mib"]}
+            "peak_memory_mib": reports["lull"]["peak_memory_mib"]}
     result = {"workload": str(workload), "matrix": matrix, "lull": own, "others_share": lab.others_share()}
     if rivals:
         best = min(rivals, key=lambda name: statistics.median(times[name]))
@@ -121,9 +121,9 @@ def duel(lab, workload, cells, repeats):
 
 def memory(duel_result):
     """Peak memory of both sides' whole processes, against PyTorch's leaner eager layout."""
-    eager = {name: cell["report"]["peak_rss_mib"] for name, cell in duel_result["matrix"].items()
+    eager = {name: cell["report"]["peak_memory_mib"] for name, cell in duel_result["matrix"].items()
              if name.endswith("eager") and "report" in cell}
-    own = duel_result["lull"]["peak_rss_mib"]
+    own = duel_result["lull"]["peak_memory_mib"]
     result = {"workload": duel_result["workload"], "lull": {"mib": own}}
     if eager:
         best = min(eager, key=eager.get)

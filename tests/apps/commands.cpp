@@ -11,6 +11,7 @@
 
 #include "apps/lull/progress.h"
 #include "engine/io/png.h"
+#include "engine/peak_memory.h"
 #include "engine/threads.h"
 #include "tests/apps/workshop.h"
 #include "tests/support/files.h"

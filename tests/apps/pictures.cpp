@@ -8,6 +8,7 @@
 #include "apps/lull/loss_plot.h"
 #include "apps/lull/progress.h"
 #include "apps/lull/train_settings.h"
+#include "engine/peak_memory.h"
 
 using namespace lull;
 

@@ -9,10 +9,11 @@ namespace {
 
 // y = x * w + b  ⇒  dx: dy spread back by the same weights; dw(tap) = Σ_pixels dy(p) x(p + tap)ᵀ; db = Σ_pixels dy
 struct Conv2dBackward {
-    Tensor x, weight;
+    Tensor x, given_weight;    // which in bf16 is half of what it is when widened
     Conv2dOptions options;
 
     void backward(const Tensor& dy, Gradients& grad) {
+        const Tensor weight = wide(given_weight);
         if (grad.needs(0)) {
             dispatch(dy, cpu::conv2d_backward_data, cuda::conv2d_backward_data)(weight, dy, options, grad.into(0));
         }
@@ -42,11 +43,11 @@ Tensor conv2d(const Tensor& x_any, const Tensor& weight_any, const Tensor& bias_
     check(kh >= 1 && kw >= 1 && height >= kh && width >= kw, "conv2d", "expected a filter that fits the padded image (", height,
           ", ", width, "), got ", weight_any);
 
-    const Tensor x = x_any.contiguous(), weight = wide_weight(weight_any.contiguous());
+    const Tensor x = x_any.contiguous(), given_weight = weight_any.contiguous(), weight = wide_weight(given_weight);
     const Tensor bias = bias_any.defined() ? wide_weight(bias_any.contiguous()) : bias_any;
     const Tensor y = empty_beside(x, {x.size(0), (height - kh) / options.stride + 1, (width - kw) / options.stride + 1, O});
     dispatch(x, cpu::conv2d_forward, cuda::conv2d_forward)(x, weight, bias, options, y);
-    return recording(x, weight, bias) ? record<Conv2dBackward>(y, {x, weight, bias}, x, weight, options) : y;
+    return recording(x, weight, bias) ? record<Conv2dBackward>(y, {x, weight, bias}, x, given_weight, options) : y;
 }
 
 }    // namespace lull

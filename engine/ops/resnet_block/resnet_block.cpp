@@ -7,12 +7,20 @@ namespace lull {
 
 namespace {
 
+// Calls f on every weight.
+template <class F>
+ResnetBlockWeights transformed(const ResnetBlockWeights& w, const F& f) {
+    return {f(w.norm1_weight), f(w.norm1_bias),   f(w.conv1_weight), f(w.conv1_bias),      f(w.norm2_weight),
+            f(w.norm2_bias),   f(w.conv2_weight), f(w.conv2_bias),   f(w.shortcut_weight), f(w.shortcut_bias)};
+}
+
 struct ResnetBlockBackward {
     Tensor x, skip, emb, h, statistics1, statistics2;
-    ResnetBlockWeights weights;
+    ResnetBlockWeights given_weights;    // which in bf16 are half of what they are when widened
     ResnetBlockOptions options;
 
     void backward(const Tensor& dy, Gradients& grad) {
+        const ResnetBlockWeights weights = transformed(given_weights, wide);
         const auto wanted = [&](int i) { return grad.needs(i) ? grad.into(i) : Into{}; };
         const ResnetBlockGradients gradients{.x = wanted(0),
                                              .skip = wanted(1),
@@ -31,13 +39,6 @@ struct ResnetBlockBackward {
                                                                               statistics2, dy, gradients);
     }
 };
-
-// Calls f on every weight.
-template <class F>
-ResnetBlockWeights transformed(const ResnetBlockWeights& w, const F& f) {
-    return {f(w.norm1_weight), f(w.norm1_bias),   f(w.conv1_weight), f(w.conv1_bias),      f(w.norm2_weight),
-            f(w.norm2_bias),   f(w.conv2_weight), f(w.conv2_bias),   f(w.shortcut_weight), f(w.shortcut_bias)};
-}
 
 void check_arguments(const Tensor& x, const Tensor& skip, const Tensor& emb, const ResnetBlockWeights& w,
                      const ResnetBlockOptions& options) {
@@ -79,7 +80,7 @@ Tensor resnet_block(const Tensor& x_any, const Tensor& skip_any, const Tensor& e
     check_arguments(x_any, skip_any, emb_any, w, options);
     const auto contiguous = [](const Tensor& t) { return t.defined() ? t.contiguous() : t; };
     const Tensor x = contiguous(x_any), skip = contiguous(skip_any), emb = wide(contiguous(emb_any));
-    const ResnetBlockWeights weights = transformed(w, [&](const Tensor& t) { return wide_weight(contiguous(t)); });
+    const ResnetBlockWeights given_weights = transformed(w, contiguous), weights = transformed(given_weights, wide_weight);
     const bool record_it = recording(x, skip, emb, weights.norm1_weight, weights.norm1_bias, weights.conv1_weight,
                                      weights.conv1_bias, weights.norm2_weight, weights.norm2_bias, weights.conv2_weight,
                                      weights.conv2_bias, weights.shortcut_weight, weights.shortcut_bias);
@@ -97,7 +98,7 @@ Tensor resnet_block(const Tensor& x_any, const Tensor& skip_any, const Tensor& e
         {x, skip, emb, weights.norm1_weight, weights.norm1_bias, weights.conv1_weight, weights.conv1_bias, weights.norm2_weight,
          weights.norm2_bias, weights.conv2_weight, weights.conv2_bias, weights.shortcut_weight, weights.shortcut_bias},
         x, skip, emb, h, statistics1, statistics2,
-        transformed(weights, [](const Tensor& t) { return t.defined() ? t.detach() : t; }), options);
+        transformed(given_weights, [](const Tensor& t) { return t.defined() ? t.detach() : t; }), options);
 }
 
 }    // namespace lull
