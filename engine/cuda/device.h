@@ -84,11 +84,11 @@ struct alignas(n * sizeof(T)) Pack {
 };
 template <int n, class T>
 LULL_DEVICE Pack<T, n> load_pack(const T* from) {
-    return *reinterpret_cast<const Pack<T, n>*>(from);
+    return *reinterpret_cast<const Pack<T, n>*>(aligned<sizeof(Pack<T, n>)>(from));
 }
 template <class T, int n>
 LULL_DEVICE void store_pack(T* to, const Pack<T, n>& pack) {
-    *reinterpret_cast<Pack<T, n>*>(to) = pack;
+    *reinterpret_cast<Pack<T, n>*>(aligned<sizeof(Pack<T, n>)>(to)) = pack;
 }
 template <class T>
 LULL_DEVICE Pack<T> load16(const T* from) {

@@ -16,6 +16,7 @@
 #include "engine/error.h"
 
 #ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef LULL_FIBERS_UNDER_TSAN    // this file itself is compiled without ThreadSanitizer
@@ -125,6 +126,12 @@ class Grid {
 
     ~Grid() {
         now = nullptr;
+#ifdef __SANITIZE_ADDRESS__
+        // A thread that a failure has left inside the kernel leaves marks on its stack, which the next launch uses.
+        for (unsigned i = 0; i < count_; ++i) {
+            if (threads_[i].state != State::done) ASAN_UNPOISON_MEMORY_REGION(fibers_[i]->stack, kStack);
+        }
+#endif
 #ifdef LULL_FIBERS_UNDER_TSAN
         join_threads();
         if (all_shared_) munmap(all_shared_, all_shared_bytes_);
@@ -349,6 +356,12 @@ std::byte* shared_memory(std::size_t bytes) {
     check(bytes <= now->how().shared_bytes, now->kernel(), "expected at most the ", now->how().shared_bytes,
           " bytes of shared memory that it was launched with, got a use of ", bytes);
     return now->shared();
+}
+
+void fail_misaligned(const void* address, int bytes) {
+    fail(now->kernel(), "block ", text(now->block()), ": thread ", text(now->current().index), " accesses ", bytes,
+         " bytes at an address that is ", reinterpret_cast<std::uintptr_t>(address) % static_cast<std::uintptr_t>(bytes),
+         " bytes beyond a multiple of ", bytes);
 }
 
 void wait_for_block(const Place& place) { now->wait(State::at_block, place); }

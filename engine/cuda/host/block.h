@@ -1,10 +1,11 @@
 // Executes the threads of a CUDA block on the CPU: every thread is a fiber, which runs until it waits for others.
 //
 // What a GPU would leave undefined is an Error that names the kernel, the block and the threads: a barrier or a warp's
-// operation that some threads never reach, or that they reach at different places. AddressSanitizer sees accesses out of
-// bounds, since shared memory is allocated at its exact size; ThreadSanitizer sees races between the threads of a block and
-// of different blocks, since fibers are threads to it and only barriers order them. Shared memory begins with a pattern: a
-// kernel that reads what nobody wrote gives another result with another pattern.
+// operation that some threads never reach, or that they reach at different places; an address that is not aligned as the
+// access wants it. AddressSanitizer sees accesses out of bounds, since shared memory is allocated at its exact size;
+// ThreadSanitizer sees races between the threads of a block and of different blocks, since fibers are threads to it and only
+// barriers order them. Shared memory begins with a pattern: a kernel that reads what nobody wrote gives another result with
+// another pattern.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +34,9 @@ const Dim3& grid_size();
 
 // The block's shared memory, checked to be as large as what the kernel takes it for.
 std::byte* shared_memory(std::size_t bytes);
+
+// Throws Error, naming kernel, block and thread: an access of so many bytes at an address that is no multiple of them.
+[[noreturn]] void fail_misaligned(const void* address, int bytes);
 
 // The thread waits until all threads of its block, or of its warp, have called this at this place.
 using Place = std::source_location;

@@ -29,6 +29,12 @@ S& shared_memory() {
     return *reinterpret_cast<S*>(host::shared_memory(sizeof(S)));
 }
 
+template <int bytes, class T>
+T* aligned(T* address) {
+    if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) host::fail_misaligned(address, bytes);
+    return address;
+}
+
 inline void sync_block(host::Place place = host::Place::current()) { host::wait_for_block(place); }
 inline void sync_warp(host::Place place = host::Place::current()) { host::wait_for_warp(place); }
 
@@ -48,7 +54,9 @@ T shuffle_xor(T v, int mask, host::Place place = host::Place::current()) {
 
 inline unsigned atomic_add(unsigned* to, unsigned value) { return __atomic_fetch_add(to, value, __ATOMIC_RELAXED); }
 
-inline void copy16_async(void* to_shared, const void* from_global) { host::begin_copy(to_shared, from_global); }
+inline void copy16_async(void* to_shared, const void* from_global) {
+    host::begin_copy(aligned<16>(to_shared), aligned<16>(from_global));
+}
 inline void copy_commit() { host::commit_copies(); }
 template <int N>
 void copy_wait() {
@@ -58,14 +66,14 @@ void copy_wait() {
 
 inline void ldmatrix_x4(std::uint32_t (&r)[4], const void* row, host::Place place = host::Place::current()) {
     std::uint32_t mine[4];
-    std::memcpy(mine, row, 16);
+    std::memcpy(mine, aligned<16>(row), 16);
     host::show(mine, 16, place);
     for (int m = 0; m < 4; ++m) r[m] = host::shown_by(8 * m + host::lane() / 4)[host::lane() % 4];
     host::shown(place);
 }
 inline void ldmatrix_x4_transposed(std::uint32_t (&r)[4], const void* row, host::Place place = host::Place::current()) {
     std::uint32_t mine[4];
-    std::memcpy(mine, row, 16);
+    std::memcpy(mine, aligned<16>(row), 16);
     host::show(mine, 16, place);
     const int column = host::lane() / 4, first = 2 * (host::lane() % 4);
     for (int m = 0; m < 4; ++m) {

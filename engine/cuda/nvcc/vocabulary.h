@@ -35,6 +35,13 @@ LULL_DEVICE S& shared_memory() {
     return *reinterpret_cast<S*>(lull_shared_memory);
 }
 
+// An address that is a multiple of so many bytes. Executed on the CPU, it is an error if it is not; on a GPU, the access that
+// follows is.
+template <int bytes, class T>
+LULL_DEVICE T* aligned(T* address) {
+    return address;
+}
+
 LULL_DEVICE void sync_block() { __syncthreads(); }
 LULL_DEVICE void sync_warp() { __syncwarp(); }
 

@@ -79,6 +79,40 @@ __global__ void async_kernel(const float* x, float* y) {
 // Faulty: asks for more shared memory than it was launched with.
 __global__ void greedy_kernel(float* y) { y[0] = shared_memory<Shared>().value[0]; }
 
+// 16 bytes for each thread, read at once, written at once, copied asynchronously and read as rows of matrices. Faulty: they begin
+// one element too late.
+struct alignas(16) Tile {
+    float value[4 * kThreads + 4];
+};
+template <bool faulty>
+__global__ void load_kernel(const float* x, float* y) {
+    const Pack<float> four = load16(x + 4 * threadIdx.x + (faulty ? 1 : 0));
+    y[threadIdx.x] = four.at[0];
+}
+template <bool faulty>
+__global__ void store_kernel(const float* x, float* y) {
+    float* const to = shared_memory<Tile>().value + 4 * threadIdx.x + (faulty ? 1 : 0);
+    store16(to, load16(x + 4 * threadIdx.x));
+    y[threadIdx.x] = *to;
+}
+template <bool faulty>
+__global__ void fetch_kernel(const float* x, float* y) {
+    float* const to = shared_memory<Tile>().value + 4 * threadIdx.x;
+    copy16_async(to, x + 4 * threadIdx.x + (faulty ? 1 : 0));
+    copy_commit();
+    copy_wait<0>();
+    y[threadIdx.x] = *to;
+}
+template <bool faulty>
+__global__ void matrix_kernel(const float* x, float* y) {
+    float* const row = shared_memory<Tile>().value + 4 * threadIdx.x + (faulty ? 1 : 0);
+    for (int k = 0; k < 4; ++k) row[k] = x[4 * threadIdx.x + k];
+    sync_warp();
+    std::uint32_t fragments[4];
+    ldmatrix_x4(fragments, row);
+    y[threadIdx.x] = row[0];
+}
+
 constexpr Launch one_block{.grid = {1}, .block = {kThreads}, .shared_bytes = sizeof(Shared)};
 
 Tensor counting(std::int64_t n) {
@@ -138,6 +172,20 @@ TEST_CASE("asynchronous copies land when they are waited for, and not before") {
     const Launch how{.grid = {1}, .block = {kThreads}, .shared_bytes = 16 * kThreads};
     CHECK(run<async_kernel<false>>(how, 4 * kThreads) == counting(4 * kThreads).values());
     for (const double y : run<async_kernel<true>>(how, 4 * kThreads)) CHECK(y > 1e38);    // the pattern
+}
+
+TEST_CASE("an access of 16 bytes at an address that is no multiple of 16 is found") {
+    const Launch how{.grid = {1}, .block = {kThreads}, .shared_bytes = sizeof(Tile)};
+    const auto check_both = [&]<auto right, auto faulty>(const std::string& name) {
+        CHECK(run<right>(how, 5 * kThreads)[3] == 12);
+        CHECK(test::error_of([&] { run<faulty>(how, 5 * kThreads); }) ==
+              '[' + name +
+                  "] block (0, 0, 0): thread (0, 0, 0) accesses 16 bytes at an address that is 4 bytes beyond a multiple of 16");
+    };
+    check_both.operator()<load_kernel<false>, load_kernel<true>>("load_kernel<true>");
+    check_both.operator()<store_kernel<false>, store_kernel<true>>("store_kernel<true>");
+    check_both.operator()<fetch_kernel<false>, fetch_kernel<true>>("fetch_kernel<true>");
+    check_both.operator()<matrix_kernel<false>, matrix_kernel<true>>("matrix_kernel<true>");
 }
 
 TEST_CASE("a use of more shared memory than there is, is found") {
