@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "engine/cuda/device.h"
+#include "engine/cuda/packs.h"
 
 namespace lull::cuda {
 
@@ -68,14 +68,8 @@ void column_sum(const Tensor& x, Into sum) {
     const std::int64_t rows = x.elements() / n, count = std::clamp<std::int64_t>(rows / kRowsPerPartial, 1, kMaxPartials);
     Tensor partials = empty({count, n}, DType::f32, Device::cuda);
     float* const partial_data = partials.data<float>();
-    with_device_dtype("column_sum", x.dtype(), [&](auto type) {
-        using T = decltype(type);
-        constexpr int kRun = Pack<T>::size;
-        const T* const data = x.data<T>();
-        if (n % kRun == 0 && reinterpret_cast<std::uintptr_t>(data) % 16 == 0)
-            add_rows<kRun>(data, partial_data, count, rows, n, false);
-        else
-            add_rows<1>(data, partial_data, count, rows, n, false);
+    with_packs("column_sum", {x}, [&]<class T, int V>(T, std::integral_constant<int, V>) {
+        add_rows<V>(x.data<T>(), partial_data, count, rows, n, false);
     });
     with_device_dtype("column_sum", sum.tensor.dtype(), [&](auto type) {
         using Out = decltype(type);

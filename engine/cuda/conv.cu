@@ -202,16 +202,13 @@ void launch_conv(const Sources<T>& sources, const Tensor& filters, const ConvExt
     const auto columns = static_cast<int>(y.tensor.size(3));
     const int pixels = conv_pixels(y.tensor);
     if (columns == 0) return;
-    const auto in_runs = [](const Tensor& t) {
-        return !t.defined() || (t.size(3) % 4 == 0 && reinterpret_cast<std::uintptr_t>(t.raw()) % 16 == 0);
-    };
     const Destination<T> out{.y = y.tensor.data<T>(),
                              .pixels = pixels,
                              .height = static_cast<int>(y.tensor.size(1)),
                              .width = static_cast<int>(y.tensor.size(2)),
                              .columns = columns,
                              .add = y.add,
-                             .in_runs = in_runs(y.tensor) && in_runs(extras.residual) && in_runs(extras.residual2),
+                             .in_runs = in_packs(4, {y.tensor, extras.residual, extras.residual2}),
                              .bias = data_or_null<float>(extras.bias),
                              .bias2 = data_or_null<float>(extras.bias2),
                              .residual = data_or_null<T>(extras.residual),
@@ -255,9 +252,8 @@ void conv_forward(std::span<const ConvTerm> terms, const ConvExtras& extras, Int
         for (const ConvTerm& term : terms) {
             const int k_count = sources.tiles[number++] * kDepth<T>;
             const std::int64_t n = std::int64_t{rows} * k_count;
-            launch<forward_filter_kernel<T>>({.grid = {blocks_for(n, kFilterThreads)}, .block = {kFilterThreads}},
-                                             term.weight.data<float>(), filters.data<T>(), static_cast<int>(O),
-                                             static_cast<int>(term.weight.size(1) * term.weight.size(2)),
+            launch<forward_filter_kernel<T>>(one_thread_each(n, kFilterThreads), term.weight.data<float>(), filters.data<T>(),
+                                             static_cast<int>(O), static_cast<int>(term.weight.size(1) * term.weight.size(2)),
                                              static_cast<int>(term.x.size(3)), static_cast<int>(term.weight.size(3)),
                                              static_cast<int>(term.first_channel), k_begin, k_count, k_size, n);
             k_begin += k_count;
@@ -280,10 +276,9 @@ void conv_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOpti
         const int rows = rounded_up(C, block_columns(C)), k_size = tiles * kDepth<T>;
         Tensor filters = empty({rows, k_size}, dtype_of<T>(), Device::cuda);
         const std::int64_t n = filters.elements();
-        launch<backward_filter_kernel<T>>({.grid = {blocks_for(n, kFilterThreads)}, .block = {kFilterThreads}},
-                                          weight.data<float>(), filters.data<T>(), reach, O, static_cast<int>(weight.size(1)),
-                                          static_cast<int>(weight.size(2)), C, static_cast<int>(weight.size(3)),
-                                          static_cast<int>(first_channel), rows, k_size, n);
+        launch<backward_filter_kernel<T>>(one_thread_each(n, kFilterThreads), weight.data<float>(), filters.data<T>(), reach, O,
+                                          static_cast<int>(weight.size(1)), static_cast<int>(weight.size(2)), C,
+                                          static_cast<int>(weight.size(3)), static_cast<int>(first_channel), rows, k_size, n);
         launch_conv<T>(sources, filters, {}, dx);
     });
 }

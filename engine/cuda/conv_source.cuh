@@ -5,7 +5,7 @@
 // first layer) element by element.
 #pragma once
 
-#include "engine/cuda/device.h"
+#include "engine/cuda/packs.h"
 #include "engine/ops/conv2d/conv2d.h"
 #include "engine/tensor.h"
 
@@ -113,11 +113,6 @@ struct ConvSource {
     }
 };
 
-template <class T>
-bool in_packs(const Tensor& x) {
-    return x.size(-1) % Pack<T>::size == 0 && reinterpret_cast<std::uintptr_t>(x.raw()) % sizeof(Pack<T>) == 0;
-}
-
 // image: (N, H, W, C).
 template <class T>
 ConvSource<T> conv_source(const Tensor& image, const ConvReach& reach) {
@@ -126,7 +121,7 @@ ConvSource<T> conv_source(const Tensor& image, const ConvReach& reach) {
             .width = static_cast<int>(image.size(2)),
             .channels = static_cast<int>(image.size(3)),
             .reach = reach,
-            .in_packs = in_packs<T>(image)};
+            .in_packs = in_packs(Pack<T>::size, {image})};
 }
 
 // Pixels of (N, H, W, C).

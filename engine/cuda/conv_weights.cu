@@ -113,7 +113,7 @@ void conv_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOption
         launch<conv_weights_kernel<T>>({.grid = {k_blocks, o_blocks, static_cast<unsigned>(shares)},
                                         .block = {kConvThreads},
                                         .shared_bytes = sizeof(SumTiles<T>)},
-                                       conv_source<T>(x, forward_reach(dw, options)), dy.data<T>(), in_packs<T>(dy),
+                                       conv_source<T>(x, forward_reach(dw, options)), dy.data<T>(), in_packs(Pack<T>::size, {dy}),
                                        partials.data<float>(), pixels, static_cast<int>(dy.size(1)), static_cast<int>(dy.size(2)),
                                        static_cast<int>(O), static_cast<int>(K));
         constexpr int kThreads = 256;

@@ -11,7 +11,7 @@
 //         if (i < n) y[i] = from_float<T>(a * to_float(x[i]));
 //     }
 //     …
-//     launch<scale_kernel<float>>({.grid = {blocks_for(n, 256)}, .block = {256}}, x, y, a, n);
+//     launch<scale_kernel<float>>(one_thread_each(n, 256), x, y, a, n);
 #pragma once
 
 #include <math.h>
@@ -59,8 +59,12 @@ inline constexpr int kWarp = 32;
 
 namespace lull::cuda {
 
-// The number of blocks of `each` that hold n, and of threads in all blocks along x up to this one.
+// The number of blocks of `each` that hold n.
 inline unsigned blocks_for(std::int64_t n, std::int64_t each) { return static_cast<unsigned>((n + each - 1) / each); }
+// A thread for each of n, in blocks of so many.
+inline Launch one_thread_each(std::int64_t n, unsigned block) { return {.grid = {blocks_for(n, block)}, .block = {block}}; }
+
+// A thread's number along x, and how many there are.
 LULL_DEVICE std::int64_t global_thread() { return blockIdx.x * static_cast<std::int64_t>(blockDim.x) + threadIdx.x; }
 LULL_DEVICE std::int64_t global_threads() { return gridDim.x * static_cast<std::int64_t>(blockDim.x); }
 LULL_DEVICE int lane_of_thread() { return static_cast<int>(threadIdx.x) % kWarp; }    // of a block along x

@@ -6,7 +6,7 @@
 //
 // The sum of squares is f64, as on the CPU: squares of large gradients leave f32's range. A block sums 16,384 elements, a second
 // kernel the blocks' sums: an order that the length alone decides.
-#include "engine/cuda/device.h"
+#include "engine/cuda/packs.h"
 #include "engine/ops/adamw/kernels.h"
 
 namespace lull::cuda {
@@ -120,8 +120,6 @@ __global__ void adamw_kernel(Buffers at, const double* square_sum, const float* 
     }
 }
 
-bool is_aligned(const float* at) { return reinterpret_cast<std::uintptr_t>(at) % 16 == 0; }
-
 float f32(double value) { return static_cast<float>(value); }
 
 }    // namespace
@@ -130,7 +128,7 @@ void square_sum(const Tensor& grad, Tensor& sum) {
     const std::int64_t n = grad.elements(), chunks = (n + kChunk - 1) / kChunk;
     Tensor partials = empty({chunks}, DType::f64, Device::cuda);
     launch<square_sum_kernel>({.grid = {blocks_for(n, kChunk)}, .block = {kThreads}, .shared_bytes = sizeof(WarpSums)},
-                              grad.data<float>(), partials.data<double>(), n, is_aligned(grad.data<float>()));
+                              grad.data<float>(), partials.data<double>(), n, is_aligned(grad));
     launch<partials_sum_kernel>({.grid = {1}, .block = {kThreads}, .shared_bytes = sizeof(WarpSums)}, partials.data<double>(),
                                 sum.data<double>(), chunks);
 }

@@ -25,9 +25,8 @@ __global__ void batch_norm_statistics_kernel(const float* mean, const float* var
 Tensor statistics_of(const Tensor& mean, const Tensor& variance, double eps) {
     const std::int64_t C = mean.elements();
     Tensor statistics = empty({1, C, 2}, DType::f32, mean.device());
-    launch<batch_norm_statistics_kernel>({.grid = {blocks_for(C, kThreads)}, .block = {kThreads}}, mean.data<float>(),
-                                         variance.data<float>(), static_cast<int>(C), static_cast<float>(eps),
-                                         statistics.data<float>());
+    launch<batch_norm_statistics_kernel>(one_thread_each(C, kThreads), mean.data<float>(), variance.data<float>(),
+                                         static_cast<int>(C), static_cast<float>(eps), statistics.data<float>());
     return statistics;
 }
 

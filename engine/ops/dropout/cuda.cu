@@ -39,9 +39,9 @@ void dropout_forward(const Tensor& x, double p, std::span<const RandomStream> st
     const std::int64_t threads = x.size(0) * blocks;
     with_device_dtype("dropout", x.dtype(), [&](auto type) {
         using T = decltype(type);
-        launch<dropout_kernel<T>>({.grid = {blocks_for(threads, kThreads)}, .block = {kThreads}}, x.data<T>(), keys.data(),
-                                  y.tensor.data<T>(), y.add, static_cast<std::uint64_t>(std::ceil(p * 0x1p32)),
-                                  static_cast<float>(1 / (1 - p)), length, blocks, threads);
+        launch<dropout_kernel<T>>(one_thread_each(threads, kThreads), x.data<T>(), keys.data(), y.tensor.data<T>(), y.add,
+                                  static_cast<std::uint64_t>(std::ceil(p * 0x1p32)), static_cast<float>(1 / (1 - p)), length,
+                                  blocks, threads);
     });
 }
 

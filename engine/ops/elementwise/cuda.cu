@@ -4,7 +4,7 @@
 // with one element for a whole row is read once per 16 bytes of output, from the cache. Bound by memory: a thread takes 16
 // bytes of output, so that a warp's accesses are whole lines, and enough threads are there for the loads in flight. The
 // functions are <math.h>'s, accurate to a few units in the last place: they hide behind the loads.
-#include "engine/cuda/device.h"
+#include "engine/cuda/packs.h"
 #include "engine/ops/elementwise/kernels.h"
 #include "engine/ops/elementwise/walk.h"
 
@@ -212,15 +212,13 @@ __global__ void combine_kernel(const T* a, const T* b, T* y, F f, bool add, Walk
     }
 }
 
-bool is_aligned(const Tensor& x) { return reinterpret_cast<std::uintptr_t>(x.raw()) % 16 == 0; }
-
 template <class F>
 void map(const Tensor& x, Into y, F f) {
     const std::int64_t n = x.elements();
     with_device_dtype("elementwise", x.dtype(), [&](auto type) {
         using T = decltype(type);
-        launch<map_kernel<T, F>>({.grid = {blocks_for(n, Pack<T>::size * kThreads)}, .block = {kThreads}}, x.data<T>(),
-                                 y.tensor.data<T>(), f, y.add, n, is_aligned(x) && is_aligned(y.tensor));
+        launch<map_kernel<T, F>>(one_thread_each(blocks_for(n, Pack<T>::size), kThreads), x.data<T>(), y.tensor.data<T>(), f,
+                                 y.add, n, is_aligned(x) && is_aligned(y.tensor));
     });
 }
 
@@ -240,9 +238,8 @@ void combine(const Tensor& a, const Tensor& b, Into y, F f) {
         const auto run = [&](auto size) {
             constexpr int kSize = decltype(size)::value;
             const unsigned per_row = blocks_for(length, kSize), threads = n > 0 ? static_cast<unsigned>(n / length) * per_row : 0;
-            launch<combine_kernel<T, kSize, F>>({.grid = {blocks_for(threads, kThreads)}, .block = {kThreads}}, a.data<T>(),
-                                                b.data<T>(), y.tensor.data<T>(), f, y.add, walk, walk.a_runs(), walk.b_runs(),
-                                                per_row, threads);
+            launch<combine_kernel<T, kSize, F>>(one_thread_each(threads, kThreads), a.data<T>(), b.data<T>(), y.tensor.data<T>(),
+                                                f, y.add, walk, walk.a_runs(), walk.b_runs(), per_row, threads);
         };
         constexpr int kPack = Pack<T>::size;
         const bool whole_rows = walk.rank == 1 || length % kPack == 0;

@@ -52,9 +52,9 @@ void embedding_forward(const Tensor& table, const Tensor& index, Tensor& y) {
     with_device_dtype("embedding", table.dtype(), [&](auto type) {
         using T = decltype(type);
         const std::int64_t n = y.elements();
-        launch<look_up_kernel<T>>({.grid = {blocks_for(n, kThreads)}, .block = {kThreads}}, table.data<T>(),
-                                  index.data<std::int64_t>(), y.data<T>(), table.size(1), n,
-                                  BadIndex{.where = "embedding", .what = "indices", .limit = table.size(0)}, bad_index());
+        launch<look_up_kernel<T>>(one_thread_each(n, kThreads), table.data<T>(), index.data<std::int64_t>(), y.data<T>(),
+                                  table.size(1), n, BadIndex{.where = "embedding", .what = "indices", .limit = table.size(0)},
+                                  bad_index());
     });
 }
 

@@ -13,6 +13,7 @@
 // its derivative are computed from x in both phases of backward: keeping dz in bf16 would round it.
 #include "engine/ops/group_norm/cuda.h"
 
+#include "engine/cuda/packs.h"
 #include "engine/cuda/runtime.h"
 #include "engine/ops/copy/copy.h"
 #include "engine/ops/group_norm/cut.cuh"
@@ -323,27 +324,12 @@ Launch how(const Cut& cut, std::int64_t images) {
 
 // Calls f(T{}, V, whether there is SiLU): V fills 16 bytes where every tensor's channels allow it, otherwise it is 1.
 template <class F>
-void with_case(const GroupNormInput& in, std::initializer_list<Tensor> tensors, Activation activation, const F& f) {
-    with_device_dtype("group_norm", in.x.dtype(), [&]<class T>(T type) {
-        constexpr int kVector = Pack<T>::size;
-        bool vectors = true;
-        const auto look = [&](const Tensor& t) {
-            if (!t.defined()) return;
-            vectors = vectors && t.size(-1) % kVector == 0 && reinterpret_cast<std::uintptr_t>(t.raw()) % 16 == 0;
-        };
-        look(in.x);
-        look(in.skip);
-        for (const Tensor& t : tensors) look(t);
-        const auto with_activation = [&](auto V) {
-            if (activation == Activation::silu)
-                f(type, V, std::true_type());
-            else
-                f(type, V, std::false_type());
-        };
-        if (vectors)
-            with_activation(std::integral_constant<int, kVector>());
+void with_case(std::initializer_list<Tensor> tensors, Activation activation, const F& f) {
+    with_packs("group_norm", tensors, [&](auto type, auto V) {
+        if (activation == Activation::silu)
+            f(type, V, std::true_type());
         else
-            with_activation(std::integral_constant<int, 1>());
+            f(type, V, std::false_type());
     });
 }
 
@@ -393,7 +379,7 @@ struct Backward {
 
 void group_moments(const GroupNormInput& in, int groups, Tensor moments) {
     if (in.x.elements() == 0) return fill(moments, 0);
-    with_case(in, {}, Activation::none, [&]<class T, int V>(T, std::integral_constant<int, V>, auto) {
+    with_case({in.x, in.skip}, Activation::none, [&]<class T, int V>(T, std::integral_constant<int, V>, auto) {
         const Source<T> x = source<T>(in, groups);
         const Cut slabs = cut_slabs<T, V>(x, 1, 2);
         merged_moments<T, V>(x, cut_slab_chunks<T, V>(x, slabs.groups, 2), in.x.size(0), true, 0, moments);
@@ -403,7 +389,7 @@ void group_moments(const GroupNormInput& in, int groups, Tensor moments) {
 void group_norm_again(const GroupNormInput& in, const GroupNormWeights& weights, const GroupNormOptions& options,
                       const Tensor& statistics, Tensor y) {
     if (y.elements() == 0) return;
-    with_case(in, {y}, options.activation,
+    with_case({in.x, in.skip, y}, options.activation,
               [&]<class T, int V, bool kSilu>(T, std::integral_constant<int, V>, std::bool_constant<kSilu>) {
                   const Source<T> x = source<T>(in, options.groups);
                   const Cut cut = cut_chunks<T, V>(x, x.groups, 8, 0);
@@ -418,7 +404,7 @@ void group_norm_forward(const GroupNormInput& in, const GroupNormWeights& weight
     const std::int64_t images = in.x.size(0);
     const auto eps = static_cast<float>(options.eps);
     bool done = false;
-    with_case(in, {y}, options.activation,
+    with_case({in.x, in.skip, y}, options.activation,
               [&]<class T, int V, bool kSilu>(T, std::integral_constant<int, V>, std::bool_constant<kSilu>) {
                   const Source<T> x = source<T>(in, options.groups);
                   const Cut slabs = cut_slabs<T, V>(x, 1, 2);
@@ -445,8 +431,8 @@ void group_norm_backward(const GroupNormInput& in, const GroupNormWeights& weigh
     const std::int64_t C = dy.size(-1), images = dy.elements() == 0 ? 0 : dy.size(0);
     Tensor sums = f32_tensor({images, 3, C});
     if (images > 0) {
-        const std::initializer_list<Tensor> others{dy, gradients.x.tensor, gradients.skip.tensor, y};
-        with_case(in, others, options.activation,
+        const std::initializer_list<Tensor> tensors{in.x, in.skip, dy, gradients.x.tensor, gradients.skip.tensor, y};
+        with_case(tensors, options.activation,
                   [&]<class T, int V, bool kSilu>(T, std::integral_constant<int, V>, std::bool_constant<kSilu>) {
                       const auto data = [](const Tensor& t) { return t.defined() ? Tensor(t).data<T>() : nullptr; };
                       const Source<T> x = source<T>(in, options.groups);
@@ -474,8 +460,8 @@ void group_norm_backward(const GroupNormInput& in, const GroupNormWeights& weigh
     if (!gradients.emb.tensor.defined()) return;
     if (images == 0 && !gradients.emb.add) return fill(gradients.emb.tensor, 0);
     const std::int64_t count = images * C;
-    launch<group_norm_emb_kernel>({.grid = {blocks_for(count, kNormThreads)}, .block = {kNormThreads}}, sums.data<float>(), count,
-                                  static_cast<int>(C), floats(gradients.emb));
+    launch<group_norm_emb_kernel>(one_thread_each(count, kNormThreads), sums.data<float>(), count, static_cast<int>(C),
+                                  floats(gradients.emb));
 }
 
 void group_norm_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const GroupNormOptions& options, Tensor y,

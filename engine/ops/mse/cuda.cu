@@ -1,9 +1,7 @@
 // Weighted mean squared error: a block adds up a share of one image, weighted with the image's weight, and one block adds up
 // the shares, in an order that the shape decides. prediction, target: (N, …), f32 or bf16; the loss and all sums are f32.
 // Bytes moved: prediction and target once forward; both once more and the gradient once backward, the minimum.
-#include <algorithm>
-
-#include "engine/cuda/device.h"
+#include "engine/cuda/packs.h"
 #include "engine/ops/mse/kernels.h"
 
 namespace lull::cuda {
@@ -66,27 +64,15 @@ __global__ void __launch_bounds__(kThreads)
     store_pack(dprediction + i, gradient);
 }
 
-// Calls f(T{}, V): V fills 16 bytes where an image's elements are whole vectors.
-template <class F>
-void with_case(std::initializer_list<Tensor> tensors, std::int64_t size, const F& f) {
-    with_device_dtype("mse", tensors.begin()->dtype(), [&](auto type) {
-        constexpr int kVector = Pack<decltype(type)>::size;
-        const bool vectors = size % kVector == 0 && std::all_of(tensors.begin(), tensors.end(), [](const Tensor& t) {
-                                 return reinterpret_cast<std::uintptr_t>(t.raw()) % 16 == 0;
-                             });
-        if (vectors)
-            f(type, std::integral_constant<int, kVector>());
-        else
-            f(type, std::integral_constant<int, 1>());
-    });
-}
+// (N, …) as (N, elements of an image).
+Tensor as_rows(const Tensor& x) { return x.detach().reshape({x.size(0), x.elements() / x.size(0)}); }
 
 }    // namespace
 
 void mse_forward(const Tensor& prediction, const Tensor& target, const Tensor& weight, Tensor& loss) {
     const std::int64_t images = prediction.size(0), size = prediction.elements() / images, shares = (size + kShare - 1) / kShare;
     Tensor partials = empty({images * shares}, DType::f32, prediction.device());
-    with_case({prediction, target}, size, [&]<class T, int V>(T, std::integral_constant<int, V>) {
+    with_packs("mse", {as_rows(prediction), as_rows(target)}, [&]<class T, int V>(T, std::integral_constant<int, V>) {
         launch<mse_partial_kernel<T, V>>(
             {.grid = {blocks_for(images * shares, 1)}, .block = {kThreads}, .shared_bytes = sizeof(Shared)}, prediction.data<T>(),
             target.data<T>(), weight.defined() ? weight.data<T>() : nullptr, size, shares, partials.data<float>());
@@ -98,9 +84,10 @@ void mse_forward(const Tensor& prediction, const Tensor& target, const Tensor& w
 
 void mse_backward(const Tensor& prediction, const Tensor& target, const Tensor& weight, const Tensor& dloss, Into dprediction) {
     const std::int64_t count = prediction.elements(), size = count / prediction.size(0);
-    with_case({prediction, target, dprediction.tensor}, size, [&]<class T, int V>(T, std::integral_constant<int, V>) {
-        launch<mse_backward_kernel<T, V>>({.grid = {blocks_for(count, V * kThreads)}, .block = {kThreads}}, prediction.data<T>(),
-                                          target.data<T>(), weight.defined() ? weight.data<T>() : nullptr, dloss.data<float>(),
+    const std::initializer_list<Tensor> tensors{as_rows(prediction), as_rows(target), as_rows(dprediction.tensor)};
+    with_packs("mse", tensors, [&]<class T, int V>(T, std::integral_constant<int, V>) {
+        launch<mse_backward_kernel<T, V>>(one_thread_each(count / V, kThreads), prediction.data<T>(), target.data<T>(),
+                                          weight.defined() ? weight.data<T>() : nullptr, dloss.data<float>(),
                                           static_cast<float>(2 / static_cast<double>(count)), size, count,
                                           dprediction.tensor.data<T>(), dprediction.add);
     });

@@ -59,9 +59,9 @@ void noise_images(const Tensor& y, std::span<const RandomStream> streams, const 
             return reinterpret_cast<std::uintptr_t>(x.raw()) % alignof(Pack<T, kPerBlock>) == 0;
         };
         const bool aligned = length % kPerBlock == 0 && fits(y) && fits(input) && fits(target);
-        launch<noise_images_kernel<T>>({.grid = {blocks_for(threads, kThreads)}, .block = {kThreads}}, y.data<T>(), keys.data(),
-                                       factors.data<float>(), static_cast<float>(mean), input.data<T>(), target.data<T>(), length,
-                                       blocks, threads, aligned);
+        launch<noise_images_kernel<T>>(one_thread_each(threads, kThreads), y.data<T>(), keys.data(), factors.data<float>(),
+                                       static_cast<float>(mean), input.data<T>(), target.data<T>(), length, blocks, threads,
+                                       aligned);
     });
 }
 

@@ -3,7 +3,7 @@
 // order, so that nothing is added atomically.
 // Bytes moved: x once and y once when windows do not overlap, the minimum; overlapping ones read neighbours from the cache, and
 // the maximum's backward looks through the windows of x again to find the first of equal elements.
-#include "engine/cuda/device.h"
+#include "engine/cuda/packs.h"
 #include "engine/ops/pool/kernels.h"
 
 namespace lull::cuda {
@@ -140,39 +140,29 @@ __global__ void __launch_bounds__(kThreads, 3)
     store_pack(dx + i * V, value);
 }
 
-// Calls f(T{}, V, sizes) for images x: (N, H, W, C) and their pooled y.
-template <class F>
-void with_case(const Tensor& x, const Tensor& y, const PoolOptions& options, const F& f) {
-    with_device_dtype("pool", x.dtype(), [&](auto type) {
-        constexpr int kVector = Pack<decltype(type)>::size;
-        const auto aligned = [](const Tensor& t) { return reinterpret_cast<std::uintptr_t>(t.raw()) % 16 == 0; };
-        const bool vectors = x.size(3) % kVector == 0 && aligned(x) && aligned(y);
-        const auto extent = [](const Tensor& t, int axis) { return static_cast<int>(t.size(axis)); };
-        const Sizes sizes{extent(x, 1), extent(x, 2), extent(y, 1), extent(y, 2), extent(x, 3) / (vectors ? kVector : 1),
-                          options};
-        if (vectors)
-            f(type, std::integral_constant<int, kVector>(), sizes);
-        else
-            f(type, std::integral_constant<int, 1>(), sizes);
-    });
+// x: (N, H, W, C) and its pooled y, in vectors of V channels.
+Sizes sizes_of(const Tensor& x, const Tensor& y, int V, const PoolOptions& options) {
+    const auto extent = [](const Tensor& t, int axis) { return static_cast<int>(t.size(axis)); };
+    return {extent(x, 1), extent(x, 2), extent(y, 1), extent(y, 2), extent(x, 3) / V, options};
 }
-
-Launch how(std::int64_t count) { return {.grid = {blocks_for(count, kThreads)}, .block = {kThreads}}; }
 
 template <bool kMax>
 void forward(const Tensor& x, const PoolOptions& options, Tensor y) {
-    with_case(x, y, options, [&]<class T, int V>(T, std::integral_constant<int, V>, const Sizes& sizes) {
+    with_packs("pool", {x, y}, [&]<class T, int V>(T, std::integral_constant<int, V>) {
         const std::int64_t count = y.elements() / V;
-        launch<pool_kernel<T, V, kMax>>(how(count), x.data<T>(), y.data<T>(), sizes, count);
+        launch<pool_kernel<T, V, kMax>>(one_thread_each(count, kThreads), x.data<T>(), y.data<T>(), sizes_of(x, y, V, options),
+                                        count);
     });
 }
 
+// x and y are undefined for the average.
 template <bool kMax>
 void backward(const Tensor& x, const Tensor& y, const Tensor& dy, const PoolOptions& options, Into dx) {
-    with_case(dx.tensor, dy, options, [&]<class T, int V>(T, std::integral_constant<int, V>, const Sizes& sizes) {
+    with_packs("pool", {dx.tensor, dy, x, y}, [&]<class T, int V>(T, std::integral_constant<int, V>) {
         const std::int64_t count = dx.tensor.elements() / V;
-        launch<pool_backward_kernel<T, V, kMax>>(how(count), kMax ? x.data<T>() : nullptr, kMax ? y.data<T>() : nullptr,
-                                                 dy.data<T>(), dx.tensor.data<T>(), dx.add, sizes, count);
+        launch<pool_backward_kernel<T, V, kMax>>(one_thread_each(count, kThreads), kMax ? x.data<T>() : nullptr,
+                                                 kMax ? y.data<T>() : nullptr, dy.data<T>(), dx.tensor.data<T>(), dx.add,
+                                                 sizes_of(dx.tensor, dy, V, options), count);
     });
 }
 

@@ -54,8 +54,8 @@ void fill_streams(std::span<const RandomStream> streams, Tensor& y, Make make) {
         using T = decltype(type);
         const bool aligned = reinterpret_cast<std::uintptr_t>(y.raw()) % alignof(Pack<T, kPerBlock>) == 0 &&
                              (length % kPerBlock == 0 || y.size(0) == 1);
-        launch<fill_kernel<T, Make>>({.grid = {blocks_for(threads, kThreads)}, .block = {kThreads}}, keys.data(), y.data<T>(),
-                                     make, length, blocks, threads, aligned);
+        launch<fill_kernel<T, Make>>(one_thread_each(threads, kThreads), keys.data(), y.data<T>(), make, length, blocks, threads,
+                                     aligned);
     });
 }
 

@@ -1,7 +1,7 @@
 // Nearest upsampling: pixels are copied in accesses of 16 bytes along the channels, where those are whole vectors. A thread has
 // a vector of x: forward it reads it once and writes its factor² copies, backward it adds up their gradients.
 // Bytes moved: (1 + factor²) N H W C elements in either direction, the minimum.
-#include "engine/cuda/device.h"
+#include "engine/cuda/packs.h"
 #include "engine/ops/upsample/kernels.h"
 
 namespace lull::cuda {
@@ -49,35 +49,21 @@ __global__ void __launch_bounds__(kThreads) upsample_backward_kernel(const T* dy
     store_pack(dx + i * V, value);
 }
 
-// Calls f(T{}, V) for x: (N, H, W, C) and its copies.
-template <class F>
-void with_case(const Tensor& x, const Tensor& y, const F& f) {
-    with_device_dtype("upsample_nearest", x.dtype(), [&](auto type) {
-        constexpr int kVector = Pack<decltype(type)>::size;
-        const auto aligned = [](const Tensor& t) { return reinterpret_cast<std::uintptr_t>(t.raw()) % 16 == 0; };
-        if (x.size(3) % kVector == 0 && aligned(x) && aligned(y))
-            f(type, std::integral_constant<int, kVector>());
-        else
-            f(type, std::integral_constant<int, 1>());
-    });
-}
-
-Launch how(std::int64_t count) { return {.grid = {blocks_for(count, kThreads)}, .block = {kThreads}}; }
-
 }    // namespace
 
 void upsample_forward(const Tensor& x, int factor, Tensor& y) {
-    with_case(x, y, [&]<class T, int V>(T, std::integral_constant<int, V>) {
+    with_packs("upsample_nearest", {x, y}, [&]<class T, int V>(T, std::integral_constant<int, V>) {
         const std::int64_t count = x.elements() / V;
-        launch<upsample_kernel<T, V>>(how(count), x.data<T>(), y.data<T>(), count, x.size(2), x.size(3) / V, factor);
+        launch<upsample_kernel<T, V>>(one_thread_each(count, kThreads), x.data<T>(), y.data<T>(), count, x.size(2), x.size(3) / V,
+                                      factor);
     });
 }
 
 void upsample_backward(const Tensor& dy, int factor, Into dx) {
-    with_case(dx.tensor, dy, [&]<class T, int V>(T, std::integral_constant<int, V>) {
+    with_packs("upsample_nearest", {dx.tensor, dy}, [&]<class T, int V>(T, std::integral_constant<int, V>) {
         const std::int64_t count = dx.tensor.elements() / V;
-        launch<upsample_backward_kernel<T, V>>(how(count), dy.data<T>(), dx.tensor.data<T>(), dx.add, count, dx.tensor.size(2),
-                                               dx.tensor.size(3) / V, factor);
+        launch<upsample_backward_kernel<T, V>>(one_thread_each(count, kThreads), dy.data<T>(), dx.tensor.data<T>(), dx.add, count,
+                                               dx.tensor.size(2), dx.tensor.size(3) / V, factor);
     });
 }
 

@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "engine/autograd.h"
+#include "engine/cuda/runtime.h"
+#include "engine/ops/copy/copy.h"
 #include "engine/ops/reduce/reduce.h"
 #include "tests/support/error_of.h"
 #include "tests/support/op_case.h"
@@ -43,6 +45,32 @@ TEST_CASE("global average pooling") {
     run({"global_avg_pool2d",
          [](const Inputs& in) { return global_avg_pool2d(in[0]); },
          {.shapes = kShapes, .golden = "global_avg_pool2d", .per_image = {0}}});
+}
+
+// Of whole packs of 16 bytes, each tensor at such an address in turn.
+TEST_CASE("maximum pooling on CUDA reads and writes images that begin at any address") {
+    if (!cuda::available()) return;
+    const Shape shape{2, 5, 4, 16};
+    const Tensor values = uniform_values(shape, -1, 1, 1);
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        const auto pooled = [&](std::int64_t shift_x, std::int64_t shift_dx) {
+            const auto place = [&](std::int64_t shift) {
+                const Tensor room = zeros({shape.elements() + 1}, dtype, Device::cuda);
+                return room.slice(0, shift, shift + shape.elements()).reshape(shape);
+            };
+            const Tensor x = place(shift_x), dx = place(shift_dx);
+            copy(values, x);
+            const Tensor y = max_pool2d(make_leaf(x, dx));
+            sum(y).backward();
+            return std::pair(y.detach(), dx);
+        };
+        const auto [y, dx] = pooled(0, 0);
+        for (const auto& [shift_x, shift_dx] : {std::pair{1, 0}, std::pair{0, 1}, std::pair{1, 1}}) {
+            const auto [other_y, other_dx] = pooled(shift_x, shift_dx);
+            CHECK(same_bits(other_y, y));
+            CHECK(same_bits(other_dx, dx));
+        }
+    }
 }
 
 TEST_CASE("a maximum's gradient goes to the first of equal elements, and a NaN's to the NaN") {
