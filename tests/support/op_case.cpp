@@ -83,25 +83,35 @@ struct EndBackward {
     }
 };
 
-// A tensor amid a larger buffer of NaN: what is written beside it, and what is not written in it, shows.
+// A tensor amid a larger buffer of NaN: what is written beside it, and what is not written in it, shows. shift: elements that it
+// lies behind where memory is aligned.
 struct Guarded {
     static constexpr std::int64_t kZone = 64;    // elements on each side
+    std::int64_t before;
     Tensor buffer, tensor;
 
-    Guarded(const Shape& shape, DType dtype, Device device) {
-        const Tensor nan = empty({shape.elements() + 2 * kZone}, dtype);
+    Guarded(const Shape& shape, DType dtype, Device device, std::int64_t shift) : before(kZone + shift) {
+        const Tensor nan = empty({before + shape.elements() + kZone}, dtype);
         std::memset(nan.raw(), 0xFF, nan.storage()->bytes());
         buffer = nan.to(device);
-        tensor = buffer.slice(0, kZone, kZone + shape.elements()).reshape(shape);
+        tensor = buffer.slice(0, before, before + shape.elements()).reshape(shape);
     }
     bool intact() const {
-        const auto zone = static_cast<std::size_t>(kZone * size_of(buffer.dtype()));
         const auto untouched = [](std::byte b) { return b == std::byte{0xFF}; };
         const Tensor seen = buffer.to(Device::cpu);
         const std::byte* end = seen.raw() + seen.storage()->bytes();
-        return std::all_of(seen.raw(), seen.raw() + zone, untouched) && std::all_of(end - zone, end, untouched);
+        return std::all_of(seen.raw(), seen.raw() + before * size_of(buffer.dtype()), untouched) &&
+               std::all_of(end - kZone * size_of(buffer.dtype()), end, untouched);
     }
 };
+
+// The same values in a contiguous view that begins one element behind where memory is aligned.
+Tensor shifted(const Tensor& x) {
+    const Tensor room = zeros({1 + x.elements()}, x.dtype(), x.device());
+    Tensor view = room.slice(0, 1, 1 + x.elements()).reshape(x.shape());
+    copy(x, view);
+    return view;
+}
 
 // The number of threads, while one lives.
 struct Threads {
@@ -118,13 +128,15 @@ struct Result {
 using Op = std::function<Tensor(const Inputs&)>;
 using Flags = std::vector<bool>;
 
-// op and its gradients, from grad_out, `times` times over: the gradients of all add up in the same leaves.
-Result evaluate(const Op& op, const Inputs& inputs, const Flags& differentiable, const Tensor& grad_out, int times = 1) {
+// op and its gradients, from grad_out, `times` times over: the gradients of all add up in the same leaves, which lie `shift`
+// elements behind where memory is aligned.
+Result evaluate(const Op& op, const Inputs& inputs, const Flags& differentiable, const Tensor& grad_out, int times = 1,
+                std::int64_t shift = 0) {
     Inputs leaves = inputs;
     std::vector<std::optional<Guarded>> guarded(inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         if (!differentiable[i]) continue;
-        guarded[i].emplace(inputs[i].shape(), inputs[i].dtype(), inputs[i].device());
+        guarded[i].emplace(inputs[i].shape(), inputs[i].dtype(), inputs[i].device(), shift);
         leaves[i] = make_leaf(inputs[i], guarded[i]->tensor);
     }
     std::vector<Tensor> outputs;
@@ -299,7 +311,7 @@ constexpr bool kKernelsUnderTsan = true;
 constexpr bool kKernelsUnderTsan = false;
 #endif
 
-// Contiguous inputs, and views with gaps, against f64 on the CPU.
+// Inputs that are contiguous, turned, and at any address, against f64 on the CPU.
 void check_cuda(const Case& c) {
     const Device cuda = Device::cuda;
     for (const DType dtype : {DType::f32, DType::bf16}) {
@@ -326,10 +338,16 @@ void check_cuda(const Case& c) {
 #else
         check_same(evaluate(c.op, inputs, c.differentiable, grad_out), once);
 #endif
-        for (Tensor& x : inputs) {
+        Inputs turned = inputs;
+        for (Tensor& x : turned) {
             if (x.rank() >= 2) x = x.transpose(-1, -2).clone().transpose(-1, -2);
         }
-        check_same(evaluate(c.op, inputs, c.differentiable, grad_out), once);
+        check_same(evaluate(c.op, turned, c.differentiable, grad_out), once);
+
+        // From and to addresses that are no multiples of 16, where kernels may add in another order.
+        for (Tensor& x : inputs) x = shifted(x);
+        check_close(evaluate(c.op, inputs, c.differentiable, shifted(grad_out), 2, 1), twice,
+                    dtype == DType::f32 ? tolerance : 2 * tolerance);
     }
 }
 

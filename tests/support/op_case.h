@@ -34,7 +34,7 @@ struct OpCaseOptions {
 //     output's gradient is left as it was.
 // In a build with CUDA and a device (the CPU may be one: LULL_CUDA=host) the CUDA kernels are looked at instead:
 //   - output and gradients in f32 and bf16 against f64 on the CPU, with the tolerances of the CPU's kernels, from contiguous
-//     and strided inputs, done once and twice;
+//     and strided inputs, done once and twice, and with inputs and gradients at addresses that no vector may have;
 //   - the same bits when run again, whatever shared memory held before; nothing is written outside.
 struct OpCases {
     std::string name;
