@@ -41,6 +41,47 @@ TEST_CASE("tensors travel to CUDA and back, of every type and from any view") {
     CHECK(guard.overruns() == 0);
 }
 
+TEST_CASE("sums and copies of views on CUDA, in vectors and one by one, are those of the CPU") {
+    if (!cuda::available()) return;
+    const Tensor x = uniform_values({3, 5, 4, 32}, -1, 1, 1), y = uniform_values({3, 5, 4, 32}, -1, 1, 2);
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        CAPTURE(dtype);
+        const auto check_views = [&](const auto& view_of_from, const auto& view_of_to) {
+            for (const bool add : {false, true}) {
+                const auto result = [&](Device device) {
+                    const Tensor to = y.to(dtype).to(device).clone(), from = x.to(dtype).to(device);
+                    if (add)
+                        accumulate(view_of_from(from), view_of_to(to));
+                    else
+                        copy(view_of_from(from), view_of_to(to));
+                    return to;
+                };
+                CHECK(same_bits(result(Device::cuda), result(Device::cpu)));
+            }
+        };
+        const auto all = [](const Tensor& t) { return t; };
+        const auto flat = [](std::int64_t begin, std::int64_t end) {
+            return [=](const Tensor& t) { return t.reshape({t.elements()}).slice(0, begin, end); };
+        };
+        const auto channels = [](std::int64_t begin, std::int64_t end) {
+            return [=](const Tensor& t) { return t.slice(3, begin, end); };
+        };
+        const auto turned = [](const Tensor& t) { return t.transpose(1, 2); };
+        check_views(all, all);
+        check_views(flat(0, 1917), flat(0, 1917));    // an end that is no whole vector
+        check_views(flat(1, 1918), flat(3, 1920));    // no vectors
+        check_views(flat(7, 8), flat(9, 10));
+        check_views(channels(8, 24), channels(16, 32));    // rows of vectors
+        check_views(channels(4, 17), channels(8, 21));     // and of single elements
+        check_views(turned, turned);
+        check_views([](const Tensor& t) { return t.slice(1, 1, 5); }, [](const Tensor& t) { return t.slice(1, 0, 4); });
+    }
+    Tensor parts = zeros({40}, DType::f32, Device::cuda);
+    fill(parts.slice(0, 3, 17), 5);
+    const auto values = parts.values();
+    for (std::size_t i = 0; i < 40; ++i) CHECK(values[i] == (i >= 3 && i < 17 ? 5 : 0));
+}
+
 TEST_CASE("gradients travel between devices") {
     if (!cuda::available()) return;
     Tensor x = uniform_values({4, 3}, -1, 1, 3);
