@@ -18,6 +18,8 @@ std::string device_name();
 // How much shared memory a block can have. On the CPU as little as on the smallest of today's GPUs, so that kernels take the
 // paths which they have for it.
 std::size_t most_shared_bytes();
+// For tests: as if a block could have no more than that, as on a smaller GPU.
+void limit_shared_bytes(std::size_t most);
 
 // Device memory, aligned to 256 bytes; null when none is left. Throws Error when there is no device.
 void* allocate(std::size_t bytes);

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -82,6 +83,9 @@ class DeviceMemory {
     int users_ = 0;
 };
 
+constexpr std::size_t kSharedBytes = std::size_t{99} << 10;
+std::size_t shared_limit = kSharedBytes;
+
 DeviceMemory& device_memory() {
     static auto* const memory = new DeviceMemory;    // outlives the arena
     return *memory;
@@ -101,7 +105,8 @@ const std::string& unavailable() {
 
 std::string device_name() { return "the CPU, executing CUDA kernels"; }
 
-std::size_t most_shared_bytes() { return std::size_t{99} << 10; }
+std::size_t most_shared_bytes() { return shared_limit; }
+void limit_shared_bytes(std::size_t most) { shared_limit = std::min(most, kSharedBytes); }
 
 void* allocate(std::size_t bytes) { return device_memory().allocate(bytes); }
 void free(void* memory) noexcept { device_memory().free(memory); }

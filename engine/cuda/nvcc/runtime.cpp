@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -55,6 +56,8 @@ class Staging {
     std::size_t half_ = 0, used_ = 0;
 };
 
+std::size_t shared_limit = std::numeric_limits<std::size_t>::max();
+
 }    // namespace
 
 const std::string& unavailable() {
@@ -85,13 +88,14 @@ std::string device_name() {
 }
 
 std::size_t most_shared_bytes() {
-    static const std::size_t most = [] {
+    static const std::size_t of_device = [] {
         int bytes = 0;
         check_cuda(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "cuda");
         return static_cast<std::size_t>(bytes);
     }();
-    return most;
+    return std::min(of_device, shared_limit);
 }
+void limit_shared_bytes(std::size_t most) { shared_limit = most; }
 
 void* allocate(std::size_t bytes) {
     check(available(), "cuda", unavailable());

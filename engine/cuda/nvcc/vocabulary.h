@@ -99,9 +99,11 @@ namespace detail {
 template <auto kernel, class... Parameters>
 void launch_as(const Launch& how, void (*)(Parameters...), std::type_identity_t<Parameters>... arguments) {
     if (how.grid.x == 0 || how.grid.y == 0 || how.grid.z == 0) return;    // nothing to do
-    if (how.shared_bytes > 48 << 10) {
+    static std::size_t allowed = 48 << 10;                                // of this kernel, until more is asked for
+    if (how.shared_bytes > allowed) {
         check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(how.shared_bytes)),
                    kernel_name<kernel>());
+        allowed = how.shared_bytes;
     }
     cudaLaunchConfig_t config{};
     config.gridDim = {how.grid.x, how.grid.y, how.grid.z};

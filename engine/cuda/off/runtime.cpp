@@ -12,6 +12,7 @@ const std::string& unavailable() {
 // Without a device there is no device memory, so that the rest is never asked for.
 std::string device_name() { fail("cuda", unavailable()); }
 std::size_t most_shared_bytes() { fail("cuda", unavailable()); }
+void limit_shared_bytes(std::size_t) {}
 void* allocate(std::size_t) { fail("cuda", unavailable()); }
 void free(void*) noexcept {}
 void upload(const void*, void*, std::size_t) { fail("cuda", unavailable()); }

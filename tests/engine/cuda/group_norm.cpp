@@ -94,15 +94,27 @@ void check_case(const Size& size, DType dtype, Activation activation, double tol
 
 TEST_CASE("GroupNorm of two sources with something added, on CUDA") {
     if (!cuda::available()) return;
-    // A seam between groups and inside one, inside a vector, more columns than a warp has lanes, than a block has threads, and an
-    // image that is cut into chunks of pixels.
-    const Size sizes[] = {{3, 4, 5, 16, 16, 4}, {2, 5, 3, 64, 32, 8},   {2, 3, 3, 5, 3, 4},    {1, 3, 2, 200, 184, 4},
-                          {1, 2, 2, 300, 9, 1}, {2, 40, 41, 24, 40, 2}, {1, 90, 80, 16, 16, 4}};
+    // A seam between groups and inside one, inside a vector, more columns than a warp has lanes, than a block has threads.
+    const Size sizes[] = {{3, 4, 5, 16, 16, 4},   {2, 5, 3, 64, 32, 8}, {2, 3, 3, 5, 3, 4},
+                          {1, 3, 2, 200, 184, 4}, {1, 2, 2, 300, 9, 1}, {2, 40, 41, 24, 40, 2}};
     for (const Size& size : sizes) {
         check_case(size, DType::f32, Activation::silu, 1e-5);
         check_case(size, DType::bf16, Activation::silu, 0x1p-8);
         check_case(size, DType::f32, Activation::none, 1e-5);
     }
+}
+
+TEST_CASE("GroupNorm by chunks of pixels, on a GPU where whole images would fit") {
+    if (!cuda::available()) return;
+    const std::size_t most = cuda::most_shared_bytes();
+    cuda::limit_shared_bytes(std::size_t{48} << 10);
+    CHECK(cuda::most_shared_bytes() == std::size_t{48} << 10);
+    for (const Size& size : {Size{1, 90, 80, 16, 16, 4}, Size{1, 90, 80, 7, 8, 3}}) {
+        check_case(size, DType::f32, Activation::silu, 1e-5);
+        check_case(size, DType::bf16, Activation::silu, 0x1p-8);
+    }
+    cuda::limit_shared_bytes(most);
+    CHECK(cuda::most_shared_bytes() == most);
 }
 
 TEST_CASE("on CUDA, a mean far from 0 costs GroupNorm no more digits than the input has") {
