@@ -13,7 +13,7 @@
 // the time goes to 2 d products and an exponential for each of the N heads T² scores.
 #include <algorithm>
 
-#include "engine/cuda/device.h"
+#include "engine/cuda/packs.h"
 #include "engine/ops/attention/kernels.h"
 
 namespace lull::cuda {
@@ -36,6 +36,7 @@ struct Plan {
     int head_threads, head_count;    // threads for each head of a block, and how many heads it has
     int head_groups, own_tiles;      // blocks of an image: groups of heads, and tiles of own rows
     int tile, head_stride;           // met rows in shared memory at a time, and floats from one head's to the next's
+    bool met_in_packs;               // whether a head's channels of met rows are whole packs of 16 bytes
 };
 
 // A thread's place.
@@ -96,18 +97,36 @@ LULL_DEVICE void store_own(const Plan& plan, const Seat& seat, const float (&row
 }
 
 // Rows [first, first + tile) of the block's heads of x: (N, met, channels) → shared (heads, tile, width), zeros where there is no
-// row or channel.
-template <class T>
-LULL_DEVICE void load_met(const Plan& plan, const T* x, int first, float* shared) {
+// row or channel. A thread has V neighbouring channels of a head, of every so many rows.
+template <int V, class T>
+LULL_DEVICE void load_met_by(const Plan& plan, const T* x, int first, float* shared) {
     const std::int64_t image = blockIdx.x / static_cast<unsigned>(plan.head_groups * plan.own_tiles);
     const int group = static_cast<int>(blockIdx.x / static_cast<unsigned>(plan.own_tiles)) % plan.head_groups;
-    const int begin = group * plan.head_count, line = plan.head_count * plan.width;
-    for (int i = static_cast<int>(threadIdx.x); i < plan.tile * line; i += kThreads) {
-        const int row = i / line, head = i % line / plan.width, c = i % plan.width;
-        const bool there = first + row < plan.met && begin + head < plan.heads && c < plan.dim;
-        const float value = there ? to_float(x[row_offset(plan, image, plan.met, first + row, begin + head) + c]) : 0;
-        shared[head * plan.head_stride + row * plan.width + c] = value;
+    const int packs = plan.head_count * plan.width / V, packs_at_once = packs < kThreads ? packs : kThreads;
+    const int rows_at_once = kThreads / packs_at_once, thread = static_cast<int>(threadIdx.x);
+    if (thread >= rows_at_once * packs_at_once) return;
+    for (int pack = thread % packs_at_once; pack < packs; pack += packs_at_once) {
+        const int head = pack * V / plan.width, c = pack * V % plan.width;
+        const bool any = group * plan.head_count + head < plan.heads && c < plan.dim;
+        const T* const from = x + row_offset(plan, image, plan.met, first, group * plan.head_count + head) + c;
+        float* const to = shared + head * plan.head_stride + c;
+        for (int row = thread / packs_at_once; row < plan.tile; row += rows_at_once) {
+            Pack<T, V> pack_of_row{};
+            if (any && first + row < plan.met) pack_of_row = load_pack<V>(from + static_cast<std::int64_t>(row) * plan.channels);
+            Pack < float, V<4 ? V : 4> part;
+            for (int k = 0; k < V; k += part.size) {
+                for (int j = 0; j < part.size; ++j) part.at[j] = to_float(pack_of_row.at[k + j]);
+                store_pack(to + row * plan.width + k, part);
+            }
+        }
     }
+}
+template <class T>
+LULL_DEVICE void load_met(const Plan& plan, const T* x, int first, float* shared) {
+    if (plan.met_in_packs)
+        load_met_by<Pack<T>::size>(plan, x, first, shared);
+    else
+        load_met_by<1>(plan, x, first, shared);
 }
 
 // The sum over the lanes that share a row.
@@ -302,9 +321,9 @@ __global__ void __launch_bounds__(kThreads, kDim == 8 ? 2 : 1)
     store_own(plan, seat, sum_v, factor_v, dv, add_dv);
 }
 
-// own: (N, rows, C), whose rows threads keep; met: (N, rows, C).
+// own: (N, rows, C), whose rows threads keep; met, other_met: (N, rows, C).
 template <int kDim>
-Plan make_plan(const Tensor& own, const Tensor& met, int heads) {
+Plan make_plan(const Tensor& own, const Tensor& met, const Tensor& other_met, int heads) {
     constexpr int kTileFloats =
         10 << 10;    // two tensors' met rows: 40 KiB, so that five blocks fit on a multiprocessor of sm_90
     Plan plan{};
@@ -319,12 +338,13 @@ Plan make_plan(const Tensor& own, const Tensor& met, int heads) {
     plan.width = plan.split * kDim;
     const int threads = (plan.own + kRows<kDim> - 1) / kRows<kDim> * plan.split;
     plan.head_threads = std::min(threads, kThreads);
-    plan.head_count = std::min(heads, kThreads / plan.head_threads);
+    plan.head_count = std::min({heads, kThreads / plan.head_threads, kTileFloats / (2 * kBlock * plan.width)});
     plan.head_groups = (heads + plan.head_count - 1) / plan.head_count;
     plan.own_tiles = (threads + plan.head_threads - 1) / plan.head_threads;
-    const int most = kTileFloats / (2 * plan.head_count * plan.width) / kBlock * kBlock;
-    plan.tile = std::min((plan.met + kBlock - 1) / kBlock * kBlock, std::max(kBlock, most));
+    const int most = kTileFloats / (2 * plan.head_count * plan.width) / kBlock * kBlock;    // at least kBlock
+    plan.tile = std::min((plan.met + kBlock - 1) / kBlock * kBlock, most);
     plan.head_stride = plan.tile * plan.width + 4;    // heads that a warp reads side by side lie in other banks
+    plan.met_in_packs = plan.dim * size_of(met.dtype()) % 16 == 0 && is_aligned(met) && is_aligned(other_met);
     return plan;
 }
 
@@ -353,7 +373,7 @@ float exponent_scale(const Tensor& q, int heads) { return kLog2E / sqrtf(static_
 void attention_forward(const Tensor& q, const Tensor& k, const Tensor& v, int heads, Tensor out, Tensor lse) {
     if (q.elements() == 0) return;
     with_case(q, heads, [&]<class T, int kDim>(T, std::integral_constant<int, kDim>) {
-        const Plan plan = make_plan<kDim>(q, k, heads);
+        const Plan plan = make_plan<kDim>(q, k, v, heads);
         launch<attention_kernel<T, kDim>>(how(plan, q.size(0), false), plan, q.data<T>(), k.data<T>(), v.data<T>(),
                                           exponent_scale(q, heads), out.data<T>(), lse.defined() ? lse.data<float>() : nullptr);
     });
@@ -367,12 +387,12 @@ void attention_backward(const Tensor& q, const Tensor& k, const Tensor& v, int h
         const auto place = [](Into& into) { return into.tensor.defined() ? into.tensor.data<T>() : nullptr; };
         // In this order: dq and dk may be one place.
         if (dq.tensor.defined() && q.elements() > 0) {
-            const Plan plan = make_plan<kDim>(q, k, heads);
+            const Plan plan = make_plan<kDim>(q, k, v, heads);
             launch<attention_dq_kernel<T, kDim>>(how(plan, q.size(0), false), plan, q.data<T>(), k.data<T>(), v.data<T>(),
                                                  out.data<T>(), lse.data<float>(), dout.data<T>(), scale, place(dq), dq.add);
         }
         if (!dk.tensor.defined() && !dv.tensor.defined()) return;
-        const Plan plan = make_plan<kDim>(k, q, heads);
+        const Plan plan = make_plan<kDim>(k, q, dout, heads);
         launch<attention_dkv_kernel<T, kDim>>(how(plan, q.size(0), true), plan, q.data<T>(), k.data<T>(), v.data<T>(),
                                               out.data<T>(), lse.data<float>(), dout.data<T>(), scale, place(dk), dk.add,
                                               place(dv), dv.add);

@@ -45,6 +45,10 @@ TEST_CASE("attention") {
     run(attention_cases(1, {tokens(1, 600, 9, 8), tokens(1, 5, 700, 8)}));    // more than one part of an image
 }
 
+TEST_CASE("attention with more heads than a block on CUDA has shared memory for") {
+    run(attention_cases(200, {tokens(1, 2, 2, 1600)}));
+}
+
 TEST_CASE("attention is softmax(q kᵀ / √d) v, written out") {
     const Tensor q = uniform_values({2, 19, 24}, -3, 3, 1, DType::f64), k = uniform_values({2, 37, 24}, -3, 3, 2, DType::f64);
     const Tensor v = uniform_values({2, 37, 24}, -3, 3, 3, DType::f64);
