@@ -102,17 +102,18 @@ __global__ void __launch_bounds__(kConvThreads)
 
     constexpr int kMine = kRows / kRowsAtOnce;
     ConvPixel pixels[kMine];
-    unrolled<kMine>(
-        [&](int i) { pixels[i] = conv_pixel(first_pixel + row + i * kRowsAtOnce, out.pixels, out.height, out.width); });
+    unrolled<kMine>([&](int i) { pixels[i] = conv_pixel(first_pixel + row + i * kRowsAtOnce, out.height, out.width); });
     const int k_size = sources.all_tiles * kDepth<T>;
     const T* const filter = filters + static_cast<std::int64_t>(first_column + row) * k_size + unit;
 
+    ConvTap tap{}, step{};    // of the tile that was fetched last, and from it to the next
     const auto fetch_image = [&](const ConvSource<T>& source, int tile, int stage) {
-        const ConvTap tap = source.tap(tile * kDepth<T> + unit);
+        if (tile == 0) step = source.tap(kDepth<T>);
+        tap = tile == 0 ? source.tap(unit) : source.advanced(tap, step);
         unrolled<kMine>(
             [&](int i) { source.fetch(&shared.tiles.images[stage].at[row + i * kRowsAtOnce][unit], pixels[i], tap); });
     };
-    const auto fetch = [&](int tile) {
+    const auto fetch = [&](int tile) {    // one after the other
         const int stage = tile % kStages;
         for (int i = 0; i < kColumns / kRowsAtOnce; ++i)
             copy16_async(&shared.tiles.filters[stage].at[row + i * kRowsAtOnce][unit],

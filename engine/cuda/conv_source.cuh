@@ -52,16 +52,31 @@ inline ConvReach backward_reach(const Tensor& weight, const Conv2dOptions& optio
             .exact = true};
 }
 
-// A pixel of the output: a row of the matrix. None when image is negative.
+// Rows and columns are found by division once, and from there by steps: a number of so many digits plus one of the same, with
+// carries. Divisions for every pack would take longer than what is computed of it.
+
+// A pixel of the output: a row of the matrix. None beyond the last image.
 struct ConvPixel {
     int image, y, x;
 };
 
-// Of number p in (N, height, width); none beyond the last.
-LULL_DEVICE ConvPixel conv_pixel(int p, int pixels, int height, int width) {
-    if (p >= pixels) return {-1, 0, 0};
+// Of number p in (N, height, width).
+LULL_DEVICE ConvPixel conv_pixel(int p, int height, int width) {
     const int row = p / width, image = row / height;
     return {image, row - image * height, p - row * width};
+}
+
+LULL_DEVICE ConvPixel advanced(ConvPixel at, const ConvPixel& step, int height, int width) {
+    at = {at.image + step.image, at.y + step.y, at.x + step.x};
+    if (at.x >= width) {
+        at.x -= width;
+        ++at.y;
+    }
+    if (at.y >= height) {
+        at.y -= height;
+        ++at.image;
+    }
+    return at;
 }
 
 // An element of the filter: a column of the matrix. None when y ≥ taps_y.
@@ -71,8 +86,8 @@ struct ConvTap {
 
 template <class T>
 struct ConvSource {
-    const T* image;    // (N, height, width, channels)
-    int height, width, channels;
+    const T* image;    // (images, height, width, channels)
+    int images, height, width, channels;
     ConvReach reach;
     bool in_packs;
 
@@ -80,13 +95,27 @@ struct ConvSource {
         const int tap = k / channels, y = tap / reach.taps_x;
         return {y, tap - y * reach.taps_x, k - tap * channels};
     }
+    LULL_DEVICE ConvTap advanced(ConvTap at, const ConvTap& step) const {
+        at = {at.y + step.y, at.x + step.x, at.channel + step.channel};
+        if (at.channel >= channels) {
+            at.channel -= channels;
+            ++at.x;
+        }
+        if (at.x >= reach.taps_x) {
+            at.x -= reach.taps_x;
+            ++at.y;
+        }
+        return at;
+    }
 
     // The first of a pixel's channels that the tap lies over; null for a 0.
     LULL_DEVICE const T* find(const ConvPixel& pixel, const ConvTap& tap) const {
         const int y = reach.place(pixel.y * reach.step + reach.first_y + tap.y);
         const int x = reach.place(pixel.x * reach.step + reach.first_x + tap.x);
-        const bool inside = y >= 0 && y < height && x >= 0 && x < width && pixel.image >= 0 && tap.y < reach.taps_y;
-        return inside ? image + ((static_cast<std::int64_t>(pixel.image) * height + y) * width + x) * channels : nullptr;
+        const bool inside = y >= 0 && y < height && x >= 0 && x < width && pixel.image < images && tap.y < reach.taps_y;
+        if (!inside) return nullptr;
+        const int number = (pixel.image * height + y) * width + x;
+        return image + static_cast<std::int64_t>(number) * channels;
     }
 
     // A pack of neighbours, from a column on, to shared memory: there after the next copy_wait and barrier.
@@ -113,22 +142,24 @@ struct ConvSource {
     }
 };
 
+// Pixels of (N, H, W, C).
+inline int conv_pixels(const Tensor& image) {
+    const std::int64_t pixels = image.size(0) * image.size(1) * image.size(2);
+    check(pixels < std::int64_t{1} << 30, "conv2d", "expected fewer than 2^30 pixels, got ", image);
+    return static_cast<int>(pixels);
+}
+
 // image: (N, H, W, C).
 template <class T>
 ConvSource<T> conv_source(const Tensor& image, const ConvReach& reach) {
+    conv_pixels(image);    // which checks them
     return {.image = image.data<T>(),
+            .images = static_cast<int>(image.size(0)),
             .height = static_cast<int>(image.size(1)),
             .width = static_cast<int>(image.size(2)),
             .channels = static_cast<int>(image.size(3)),
             .reach = reach,
             .in_packs = in_packs(Pack<T>::size, {image})};
-}
-
-// Pixels of (N, H, W, C).
-inline int conv_pixels(const Tensor& image) {
-    const std::int64_t pixels = image.size(0) * image.size(1) * image.size(2);
-    check(pixels < std::int64_t{1} << 31, "conv2d", "expected fewer than 2^31 pixels, got ", image);
-    return static_cast<int>(pixels);
 }
 
 }    // namespace lull::cuda

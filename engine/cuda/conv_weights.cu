@@ -37,8 +37,12 @@ __global__ void __launch_bounds__(kConvThreads)
     const std::int64_t all_tiles = (pixels + Product::depth - 1) / Product::depth, shares = gridDim.z;
     const int begin = static_cast<int>(all_tiles * share / shares), end = static_cast<int>(all_tiles * (share + 1) / shares);
 
+    constexpr int kMine = Product::depth / kRowsAtOnce;
     const ConvTap tap = x.tap(first_k + unit);
     const int o = first_o + unit;
+    const ConvPixel step = conv_pixel(Product::depth, height, width);    // from one tile to the next
+    ConvPixel places[kMine];                                             // of the next tile to be fetched
+    unrolled<kMine>([&](int i) { places[i] = conv_pixel(begin * Product::depth + row + i * kRowsAtOnce, height, width); });
     const auto fetch_dy = [&](T* to, int p) {
         const T* const from = dy + static_cast<std::int64_t>(p) * O + o;
         if (dy_in_packs && p < pixels && o < O) return copy16_async(to, from);
@@ -47,13 +51,14 @@ __global__ void __launch_bounds__(kConvThreads)
             if (p < pixels && o + i < O) pack.at[i] = from[i];
         store16(to, pack);
     };
-    const auto fetch = [&](int tile) {
+    const auto fetch = [&](int tile) {    // one after the other
         const int stage = (tile - begin) % kStages;
-        for (int i = row; i < Product::depth; i += kRowsAtOnce) {
-            const int p = tile * Product::depth + i;
-            fetch_dy(&shared.dy[stage].at[i][unit], p);
-            x.fetch(&shared.x[stage].at[i][unit], conv_pixel(p, pixels, height, width), tap);
-        }
+        unrolled<kMine>([&](int i) {
+            const int at = row + i * kRowsAtOnce;
+            fetch_dy(&shared.dy[stage].at[at][unit], tile * Product::depth + at);
+            x.fetch(&shared.x[stage].at[at][unit], places[i], tap);
+            places[i] = advanced(places[i], step, height, width);
+        });
     };
 
     Product product;
@@ -117,9 +122,9 @@ void conv_backward_weights(const Tensor& x, const Tensor& dy, const Conv2dOption
                                        partials.data<float>(), pixels, static_cast<int>(dy.size(1)), static_cast<int>(dy.size(2)),
                                        static_cast<int>(O), static_cast<int>(K));
         constexpr int kThreads = 256;
-        launch<conv_weights_sum_kernel>({.grid = {blocks_for(O * K, kThreads)}, .block = {kThreads}}, partials.data<float>(),
-                                        dw.data<float>(), static_cast<int>(shares), static_cast<int>(channels),
-                                        static_cast<int>(dw.size(3)), static_cast<int>(first_channel), dweight.add, O * K);
+        launch<conv_weights_sum_kernel>(one_thread_each(O * K, kThreads), partials.data<float>(), dw.data<float>(),
+                                        static_cast<int>(shares), static_cast<int>(channels), static_cast<int>(dw.size(3)),
+                                        static_cast<int>(first_channel), dweight.add, O * K);
     });
 }
 
