@@ -182,6 +182,8 @@ struct Plan {
     std::int64_t workspace = 0;
 };
 
+constexpr std::int64_t kMostWorkspace = std::int64_t{256} << 20;    // bytes; faster engines that want more are passed over
+
 std::optional<Plan> make_plan(ConvPass pass, const Tensor& x, const Tensor& w, const Tensor& y, const Conv2dOptions& options) {
     const Descriptor whole = graph(pass, x, w, y, options);
     for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
@@ -194,7 +196,7 @@ std::optional<Plan> make_plan(ConvPass pass, const Tensor& x, const Tensor& w, c
             std::int64_t count = 0;
             check_cudnn(cudnnBackendGetAttribute(plan.descriptor.get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
                                                  CUDNN_TYPE_INT64, 1, &count, &plan.workspace));
-            return plan;
+            if (plan.workspace <= kMostWorkspace) return plan;
         }
     }
     return std::nullopt;
@@ -203,7 +205,8 @@ std::optional<Plan> make_plan(ConvPass pass, const Tensor& x, const Tensor& w, c
 // None where there is no engine, and that is kept, too.
 const std::optional<Plan>& plan_for(ConvPass pass, const Tensor& x, const Tensor& w, const Tensor& y,
                                     const Conv2dOptions& options) {
-    static std::map<std::vector<std::int64_t>, std::optional<Plan>> plans;
+    using Plans = std::map<std::vector<std::int64_t>, std::optional<Plan>>;
+    static auto& plans = *new Plans;    // at the program's end cuDNN may be gone already
     std::vector<std::int64_t> key{static_cast<std::int64_t>(pass), static_cast<std::int64_t>(x.dtype()), options.stride,
                                   options.padding};
     for (const Tensor& t : {x, w, y})

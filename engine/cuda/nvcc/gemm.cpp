@@ -8,6 +8,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "engine/cuda/nvcc/runtime.h"
 #include "engine/tensor.h"
@@ -106,8 +107,10 @@ Owned<cublasLtMatmulPreference_t> preference(const GemmInput& a, const GemmInput
     return owned;
 }
 
-Plan make_plan(std::int64_t m, std::int64_t n, std::int64_t k, DType dtype, const GemmInput& a, const GemmInput& b,
-               const GemmOutput& c, std::int64_t batch) {
+// None where cuBLASLt cannot add the bias, as it may be with one row, or rows at odd addresses. Throws Error where it can do
+// nothing at all.
+std::optional<Plan> make_plan(std::int64_t m, std::int64_t n, std::int64_t k, DType dtype, const GemmInput& a, const GemmInput& b,
+                              const GemmOutput& c, std::int64_t batch) {
     Plan plan{.operation = describe(a, b, c),
               .first = input_layout(b, dtype, k, n, batch),
               .second = input_layout(a, dtype, m, k, batch),
@@ -116,15 +119,16 @@ Plan make_plan(std::int64_t m, std::int64_t n, std::int64_t k, DType dtype, cons
     const cublasStatus_t status =
         cublasLtMatmulAlgoGetHeuristic(handle(), plan.operation.get(), plan.first.get(), plan.second.get(), plan.out.get(),
                                        plan.out.get(), preference(a, b, c).get(), 1, &plan.choice, &found);
-    check(status == CUBLAS_STATUS_SUCCESS && found > 0, "gemm", "cuBLASLt has no way to multiply (", m, ", ", k, ") by (", k,
-          ", ", n, ") in ", dtype, ": ", cublasLtGetStatusString(status));
-    return plan;
+    if (status == CUBLAS_STATUS_SUCCESS && found > 0) return plan;
+    check(c.bias != nullptr, "gemm", "cuBLASLt has no way to multiply (", m, ", ", k, ") by (", k, ", ", n, ") in ", dtype, ": ",
+          cublasLtGetStatusString(status));
+    return std::nullopt;
 }
 
-const Plan& plan_for(std::int64_t m, std::int64_t n, std::int64_t k, DType dtype, const GemmInput& a, const GemmInput& b,
-                     const GemmOutput& c, std::int64_t batch) {
+const std::optional<Plan>& plan_for(std::int64_t m, std::int64_t n, std::int64_t k, DType dtype, const GemmInput& a,
+                                    const GemmInput& b, const GemmOutput& c, std::int64_t batch) {
     using Key = std::array<std::int64_t, 18>;
-    static std::map<Key, Plan> plans;
+    static auto& plans = *new std::map<Key, std::optional<Plan>>;    // at the program's end cuBLASLt may be gone already
     const Key key{m,
                   n,
                   k,
@@ -156,7 +160,16 @@ void gemm(std::int64_t m, std::int64_t n, std::int64_t k, DType dtype, const Gem
         const Tensor zero = zeros({std::max(m, n)}, dtype, Device::cuda);
         return gemm(m, n, 1, dtype, {.data = zero.raw(), .stride = 1}, {.data = zero.raw(), .stride = n}, c, batch);
     }
-    const Plan& plan = plan_for(m, n, k, dtype, a, b, c, batch);
+    const std::optional<Plan>& known = plan_for(m, n, k, dtype, a, b, c, batch);
+    if (!known) {    // the bias first, as a column of ones times a row
+        const Tensor one = ones({m}, c.dtype, Device::cuda);
+        GemmOutput out = c;
+        out.bias = nullptr;
+        gemm(m, n, 1, c.dtype, {.data = one.raw(), .stride = 1}, {.data = c.bias, .stride = n}, out, batch);
+        out.add = true;
+        return gemm(m, n, k, dtype, a, b, out, batch);
+    }
+    const Plan& plan = *known;
     if (c.bias)
         check_cublas(
             cublasLtMatmulDescSetAttribute(plan.operation.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &c.bias, sizeof c.bias));
