@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/ops/elementwise/elementwise.h"
+#include "engine/ops/fourier_embedding/fourier_embedding.h"
 #include "nn/layers/linear.h"
 
 namespace lull {
@@ -16,12 +17,8 @@ struct SinusoidOptions {
 // ω_i = max_period^(-i / (h - freq_shift)), i = 0 … h-1, h = width / 2. time: (N) floating → (N, width); width is even.
 Tensor sinusoidal_embedding(const Tensor& time, int width, const SinusoidOptions& options = {});
 
-// Random Fourier features of the logarithm (Song et al. 2021, arXiv 2011.13456): sines, then cosines, of 2π w_i ln t. The
-// phases are made in f64, as they reach hundreds of turns. time: (N) floating, > 0, else Error; frequencies w: (h), which
-// get no gradient → (N, 2h) f32.
-Tensor fourier_embedding(const Tensor& time, const Tensor& frequencies);
-
-// The frequencies, as a layer: fixed numbers that are saved with the weights. Drawn from N(0, 16²) (nn/init.h).
+// The frequencies of fourier_embedding, as a layer: fixed numbers that are saved with the weights. Drawn from N(0, 16²)
+// (nn/init.h).
 struct GaussianFourierProjection {
     static constexpr bool keeps_type = true;    // rounded to bf16, the highest frequencies would be others
 
