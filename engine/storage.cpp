@@ -128,7 +128,11 @@ class Arena {
     bool is_damaged(const void* block, std::size_t capacity, std::size_t guarded_from) const {
         if (guarded_from == capacity) return false;
         std::vector<unsigned char> zone(capacity - guarded_from);
-        system_.read(static_cast<const std::byte*>(block) + guarded_from, zone.data(), zone.size());
+        try {
+            system_.read(static_cast<const std::byte*>(block) + guarded_from, zone.data(), zone.size());
+        } catch (const Error&) {    // a device whose work has failed; the next synchronize says so
+            return true;
+        }
         return !std::all_of(zone.begin(), zone.end(), [](int byte) { return byte == kZoneByte; });
     }
 

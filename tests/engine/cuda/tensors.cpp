@@ -82,6 +82,20 @@ TEST_CASE("sums and copies of views on CUDA, in vectors and one by one, are thos
     for (std::size_t i = 0; i < 40; ++i) CHECK(values[i] == (i >= 3 && i < 17 ? 5 : 0));
 }
 
+TEST_CASE("memory can go while a kernel's complaint is pending") {
+    if (!cuda::available()) return;
+    const arena::Guard guard;
+    {
+        const Tensor x = zeros({3}, DType::f32, Device::cuda);
+        *cuda::bad_index() = {.where = "test", .what = "labels", .limit = 1, .index = 2, .row = 0};
+    }    // x's memory is looked at, which reports the label; that cannot be thrown from here, but counts as damage
+    bool thrown = false;
+    try {
+        cuda::synchronize();
+    } catch (const Error&) { thrown = true; }
+    CHECK((thrown || guard.overruns() == 1));
+}
+
 TEST_CASE("gradients travel between devices") {
     if (!cuda::available()) return;
     Tensor x = uniform_values({4, 3}, -1, 1, 3);
