@@ -25,13 +25,15 @@ AttentionBlockWeights transformed(const AttentionBlockWeights& w, const F& f) {
 
 // The derivation is in cpu.cpp.
 struct AttentionBlockBackward {
-    Tensor x;
-    AttentionBlockWeights weights;
+    Tensor given_x;
+    AttentionBlockWeights given_weights;
     AttentionBlockOptions options;
-    bool as_bf16;
+    bool as_bf16;    // what was given is bf16, half of what it is when widened
     AttentionBlockSaved saved;
 
     void backward(const Tensor& dy, Gradients& grad) {
+        const Tensor x = as_bf16 ? wide(given_x) : given_x;
+        const AttentionBlockWeights weights = as_bf16 ? transformed(given_weights, wide) : given_weights;
         const auto wanted = [&](int i) { return grad.needs(i) ? grad.into(i) : Into{}; };
         const AttentionBlockGradients grads{.out_weight = wanted(9),
                                             .out_bias = wanted(10),
@@ -54,11 +56,13 @@ void check_weight(const char* name, const Tensor& weight, const Shape& shape, co
           x.dtype(), ' ', shape, " for x ", x, ", got ", weight);
 }
 
-// In f32, on CUDA also in bf16. as_bf16: kernels.h.
-Tensor attention_block_fused(const Tensor& x_any, const AttentionBlockWeights& w, const AttentionBlockOptions& options,
-                             bool as_bf16) {
-    const Tensor x = x_any.detach().contiguous();
-    const AttentionBlockWeights weights = transformed(w, [](const Tensor& t) { return t.detach().contiguous(); });
+// In f32, on CUDA also in bf16. as_bf16: x and weights are widened first (kernels.h).
+Tensor attention_block_fused(const Tensor& given_x, const AttentionBlockWeights& given_weights,
+                             const AttentionBlockOptions& options, bool as_bf16) {
+    const auto detached = [](const Tensor& t) { return t.detach().contiguous(); };
+    const Tensor x_any = as_bf16 ? wide(given_x) : given_x, x = detached(x_any);
+    const AttentionBlockWeights w = as_bf16 ? transformed(given_weights, wide_weight) : given_weights;
+    const AttentionBlockWeights weights = transformed(w, detached);
 
     const bool records = recording(x_any, w.norm_weight, w.norm_bias, w.q_weight, w.q_bias, w.k_weight, w.k_bias, w.v_weight,
                                    w.v_bias, w.out_weight, w.out_bias);
@@ -75,7 +79,7 @@ Tensor attention_block_fused(const Tensor& x_any, const AttentionBlockWeights& w
     return record<AttentionBlockBackward>(y,
                                           {x_any, w.norm_weight, w.norm_bias, w.q_weight, w.q_bias, w.k_weight, w.k_bias,
                                            w.v_weight, w.v_bias, w.out_weight, w.out_bias},
-                                          x, weights, options, as_bf16, saved);
+                                          detached(given_x), transformed(given_weights, detached), options, as_bf16, saved);
 }
 
 }    // namespace
@@ -102,7 +106,7 @@ void check_attention_block(const Tensor& x, const AttentionBlockWeights& w, cons
 Tensor attention_block(const Tensor& x, const AttentionBlockWeights& w, const AttentionBlockOptions& options) {
     if (x.dtype() == DType::f64) return attention_block_composed(x, w, options);
     check_attention_block(x, w, options);
-    if (widens(x)) return rounded(attention_block_fused(wide(x), transformed(w, wide_weight), options, true));
+    if (widens(x)) return rounded(attention_block_fused(x, w, options, true));
     return attention_block_fused(x, w, options, false);
 }
 
