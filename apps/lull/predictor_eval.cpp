@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,7 @@
 #include "apps/lull/model.h"
 #include "apps/lull/predictor_plot.h"
 #include "apps/lull/run_folder.h"
+#include "engine/error.h"
 #include "engine/io/png.h"
 #include "nn/data/load_images.h"
 
@@ -52,9 +54,17 @@ void print(std::ostream& out, const json& report, const Predictor& predictor, co
     out << '\n';
 }
 
+bool has_test_images(const std::filesystem::path& data) {
+    try {
+        return has_part(data, Split::test);
+    } catch (const Error&) {    // a folder of training images alone; what else is wrong will be said of those
+        return false;
+    }
+}
+
 DataOptions data_of(const PredictorEvalSettings& s, const Predictor& predictor) {
     DataOptions data = data_of_model(s.data, data_part(predictor.description), predictor.config.image());
-    if (!s.data.split_given && has_part(data.path, Split::test)) data.load.split = Split::test;
+    if (!s.data.split_given && has_test_images(data.path)) data.load.split = Split::test;
     return data;
 }
 

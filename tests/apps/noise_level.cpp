@@ -137,6 +137,7 @@ TEST_CASE("eval asks about images that were not trained on, unless it is told to
     CHECK(images({"--split", "train"}) == 40);
     fs::remove(folder / "t10k-images-idx3-ubyte");
     fs::remove(folder / "t10k-labels-idx1-ubyte");
+    CHECK(images({}) == 40);
 }
 
 TEST_CASE("errors by level are means over what lies there") {
