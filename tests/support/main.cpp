@@ -7,6 +7,11 @@
 #include "engine/cuda/runtime.h"
 #include "engine/threads.h"
 
+#ifdef LULL_KERNELS_UNDER_TSAN
+// At the end of each test it would wait a second for races of threads that still run: kernels' threads do not.
+extern "C" const char* __tsan_default_options() { return "atexit_sleep_ms=0"; }
+#endif
+
 int main(int argc, char** argv) {
     // Tests of CUDA pass where there is none. Whoever wants them run says so (scripts/gpu_check.sh).
     if (std::getenv("LULL_REQUIRE_CUDA")) {
