@@ -43,7 +43,6 @@ std::string_view bare(std::string_view option) { return option.substr(std::min(o
 
 // The same for an option's name; for --adaptive, where an option takes that name: "; did you mean '--blind-way adaptive'?".
 std::string option_hint(const std::string& given, const CLI::App& command) {
-    std::vector<std::string_view> names;
     const CommandReference reference = describe(command);
     for (const OptionGroup& group : reference.options)
         for (const OptionReference& option : group.options)
@@ -51,6 +50,7 @@ std::string option_hint(const std::string& given, const CLI::App& command) {
                 if (choice == bare(given)) return "; did you mean '" + option.names.back() + ' ' + choice + "'?";
     std::vector<std::string> known;
     for (const CLI::Option* option : command.get_options()) known.push_back(option->get_name());
+    std::vector<std::string_view> names;
     for (const std::string& name : known)
         if (name.starts_with('-')) names.push_back(bare(name));    // an argument such as MODEL is no option
     const std::string_view nearest = nearest_name(bare(given), names);

@@ -49,9 +49,10 @@ struct Run {
         return denoising_loss(network_of(unet, precision), edm, y, LogNormal{}, 2, positions);
     }
     void train(std::int64_t steps, std::int64_t first = 0) {
-        lull::train(parameters, optimizer, [this](Positions p) { return loss(p).loss; },
-                    {.steps = steps, .first_step = first, .batch = 4, .schedule = OneCycle{4e-3, std::max<std::int64_t>(10, steps)}},
-                    {{.run = [this](const TrainedStep& s) { losses.push_back(s.loss); }}});
+        lull::train(
+            parameters, optimizer, [this](Positions p) { return loss(p).loss; },
+            {.steps = steps, .first_step = first, .batch = 4, .schedule = OneCycle{4e-3, std::max<std::int64_t>(10, steps)}},
+            {{.run = [this](const TrainedStep& s) { losses.push_back(s.loss); }}});
     }
 };
 
