@@ -8,8 +8,8 @@
 #include <cstring>
 #include <map>
 #include <mutex>
-#include <tuple>
-#include <unordered_map>
+#include <set>
+#include <utility>
 
 #include "engine/cuda/runtime.h"
 #include "engine/error.h"
@@ -31,17 +31,19 @@ const bool kComputeSanitizer = std::getenv("LULL_COMPUTE_SANITIZER") != nullptr;
 
 // Where an arena's memory comes from, and what tests do with it.
 struct System {
+    std::size_t segment;                     // bytes to ask for at once, at least
     void* (*allocate)(std::size_t bytes);    // null when there is no more
     void (*free)(void* memory);
+    void (*forget)(std::byte* begin, std::byte* end);    // contents that nobody needs; null: that would save nothing
     void (*fill)(void* memory, int byte, std::size_t bytes);
     void (*read)(const void* memory, void* to, std::size_t bytes);
     bool exact = false;    // something sees what goes beyond a block's last byte: no rounding up, no zones
     bool reuses = !kAddressSanitizer;
 };
 
-// Large blocks lie in huge pages where Linux gives them: the first touch of a 4 KiB page costs as much as writing it, and
-// kernels that stride through megabytes would miss the table of small pages.
-void* aligned_memory(std::size_t bytes) {
+// In huge pages where Linux gives them: the first touch of a 4 KiB page costs as much as writing it, and kernels that stride
+// through megabytes would miss the table of small pages.
+void* huge_pages(std::size_t bytes) {
     constexpr std::size_t kHugePage = std::size_t{2} << 20;
     if (bytes < kHugePage) return std::aligned_alloc(kAlignment, bytes);
     void* memory = nullptr;
@@ -52,17 +54,30 @@ void* aligned_memory(std::size_t bytes) {
     return memory;
 }
 
-const System cpu_system{.allocate = aligned_memory,
+void forget_pages(std::byte* begin, std::byte* end) {
+    constexpr std::uintptr_t kPage = 4096;
+    const std::uintptr_t first = (reinterpret_cast<std::uintptr_t>(begin) + kPage - 1) / kPage * kPage;
+    const std::uintptr_t last = reinterpret_cast<std::uintptr_t>(end) / kPage * kPage;
+    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
+// Linux gives pages when they are touched: a large segment costs nothing.
+const System cpu_system{.segment = std::size_t{1} << 30,
+                        .allocate = huge_pages,
                         .free = [](void* memory) { std::free(memory); },
+                        .forget = forget_pages,
                         .fill = [](void* memory, int byte, std::size_t bytes) { std::memset(memory, byte, bytes); },
                         .read = [](const void* memory, void* to, std::size_t bytes) { std::memcpy(to, memory, bytes); }};
-const System cuda_system{.allocate = cuda::allocate,
+const System cuda_system{.segment = std::size_t{64} << 20,
+                         .allocate = cuda::allocate,
                          .free = cuda::free,
+                         .forget = nullptr,
                          .fill = cuda::fill,
                          .read = cuda::download,
                          .exact = kAddressSanitizer || kComputeSanitizer,
                          .reuses = !kAddressSanitizer && !kComputeSanitizer};
 
+// The system gives segments, which are cut into blocks without gaps. Neighbours that are free become one block.
 class Arena {
   public:
     explicit Arena(const System& system) : system_(system) {}
@@ -73,28 +88,28 @@ class Arena {
         const bool zoned = guards > 0 && !system_.exact;
         const std::size_t least = std::max<std::size_t>(bytes, 1), zone = zoned ? kAlignment : 0;
         const std::size_t wanted = system_.exact ? least : (least + zone + kAlignment - 1) / kAlignment * kAlignment;
-        auto [block, capacity] = reuse(wanted);
-        if (!block) std::tie(block, capacity) = std::pair(from_system(wanted), wanted);
-        use_.active += static_cast<std::int64_t>(capacity);
-        use_.peak = std::max(use_.peak, use_.active);
+        auto& [data, block] = *take(wanted);
+        block.guarded_from = zoned ? bytes : wanted;
+        active_ += wanted;
+        peak_ = std::max(peak_, active_);
         if (guards > 0) {
-            system_.fill(block, kUnwritten, bytes);
-            if (zoned) system_.fill(static_cast<std::byte*>(block) + bytes, kZoneByte, capacity - bytes);
+            system_.fill(data, kUnwritten, bytes);
+            if (zoned) system_.fill(data + bytes, kZoneByte, wanted - bytes);
         }
-        active_[block] = {capacity, zoned ? bytes : capacity};
-        return block;
+        return data;
     }
 
-    void release(void* block) noexcept {
+    void release(void* data) noexcept {
         const std::lock_guard lock(mutex_);
-        const auto found = active_.find(block);
-        const auto [capacity, guarded_from] = found->second;
-        active_.erase(found);
-        use_.active -= static_cast<std::int64_t>(capacity);
-        if (is_damaged(block, capacity, guarded_from)) ++overruns_;
-        if (!system_.reuses) return system_.free(block);    // so that a sanitizer sees what comes too late
-        use_.cached += static_cast<std::int64_t>(capacity);
-        free_.emplace(capacity, block);
+        auto block = blocks_.find(static_cast<std::byte*>(data));
+        if (is_damaged(*block)) ++overruns_;
+        active_ -= block->second.bytes;
+        if (!starts_segment(block) && std::prev(block)->second.free) block = joined(std::prev(block));
+        if (const auto next = std::next(block); next != blocks_.end() && next->second.free && !starts_segment(next))
+            block = joined(block);
+        block->second.free = true;
+        free_.emplace(block->second.bytes, block->first);
+        if (!system_.reuses) free_all();    // so that a sanitizer sees what comes too late
     }
 
     void free_cached() {
@@ -104,12 +119,15 @@ class Arena {
 
     MemoryUse use() {
         const std::lock_guard lock(mutex_);
-        return use_;
+        std::int64_t touched = 0;
+        for (const auto& [begin, end] : segments_) touched += end - begin;
+        const auto active = static_cast<std::int64_t>(active_);
+        return {.active = active, .peak = static_cast<std::int64_t>(peak_), .cached = touched - active};
     }
 
     void reset_peak() {
         const std::lock_guard lock(mutex_);
-        use_.peak = use_.active;
+        peak_ = active_;
     }
 
     std::int64_t overruns() {
@@ -120,54 +138,96 @@ class Arena {
     static inline std::atomic<int> guards = 0;
 
   private:
-    struct Active {
-        std::size_t capacity;
-        std::size_t guarded_from;    // bytes from here to the capacity are kZoneByte; the capacity itself for no guard
+    struct Block {
+        std::size_t bytes;
+        bool free;
+        std::size_t guarded_from = 0;    // where in use: bytes from here to the end are kZoneByte
     };
+    using Blocks = std::map<std::byte*, Block>;
 
-    bool is_damaged(const void* block, std::size_t capacity, std::size_t guarded_from) const {
-        if (guarded_from == capacity) return false;
-        std::vector<unsigned char> zone(capacity - guarded_from);
+    bool starts_segment(Blocks::iterator block) const { return segments_.contains(block->first); }
+
+    // The smallest free block that is large enough, of these the lowest; what is too much of it stays free.
+    Blocks::iterator take(std::size_t wanted) {
+        const auto fit = free_.lower_bound({wanted, nullptr});
+        const auto block = fit == free_.end() ? new_segment(wanted) : blocks_.find(fit->second);
+        if (fit != free_.end()) free_.erase(fit);
+        auto& [data, taken] = *block;
+        if (taken.bytes > wanted) {
+            blocks_.emplace(data + wanted, Block{.bytes = taken.bytes - wanted, .free = true});
+            free_.emplace(taken.bytes - wanted, data + wanted);
+        }
+        taken.bytes = wanted;
+        taken.free = false;
+        std::byte*& touched = std::prev(segments_.upper_bound(data))->second;
+        touched = std::max(touched, data + wanted);
+        return block;
+    }
+
+    // A block and its next neighbour as one.
+    Blocks::iterator joined(Blocks::iterator block) {
+        const auto next = std::next(block);
+        for (const auto& [data, part] : {*block, *next})
+            if (part.free) free_.erase({part.bytes, data});
+        block->second.bytes += next->second.bytes;
+        blocks_.erase(next);
+        return block;
+    }
+
+    bool is_damaged(const Blocks::value_type& of) const {
+        const auto& [data, block] = of;
+        if (block.guarded_from == block.bytes) return false;
+        std::vector<unsigned char> zone(block.bytes - block.guarded_from);
         try {
-            system_.read(static_cast<const std::byte*>(block) + guarded_from, zone.data(), zone.size());
+            system_.read(data + block.guarded_from, zone.data(), zone.size());
         } catch (const Error&) {    // a device whose work has failed; the next synchronize says so
             return true;
         }
         return !std::all_of(zone.begin(), zone.end(), [](int byte) { return byte == kZoneByte; });
     }
 
-    // The smallest free block that is large enough, if the request fills three quarters of it.
-    std::pair<void*, std::size_t> reuse(std::size_t wanted) {
-        const auto fit = free_.lower_bound(wanted);
-        if (fit == free_.end() || fit->first / 4 * 3 > wanted) return {};
-        const auto [capacity, block] = *fit;
-        free_.erase(fit);
-        use_.cached -= static_cast<std::int64_t>(capacity);
-        return {block, capacity};
-    }
-
+    // Whole segments go back to the system, and of others what is free is forgotten.
     void free_all() {
-        for (const auto& [capacity, block] : free_) system_.free(block);
-        free_.clear();
-        use_.cached = 0;
+        for (auto free = free_.begin(); free != free_.end();) {
+            const auto [bytes, data] = *free;
+            const auto block = blocks_.find(data), next = std::next(block);
+            const bool last = next == blocks_.end() || starts_segment(next);
+            if (last && starts_segment(block)) {
+                system_.free(data);
+                segments_.erase(data);
+                blocks_.erase(block);
+                free = free_.erase(free);
+                continue;
+            }
+            if (system_.forget) {
+                std::byte*& touched = std::prev(segments_.upper_bound(data))->second;
+                system_.forget(data, std::min(touched, data + bytes));
+                if (last) touched = data;
+            }
+            ++free;
+        }
     }
 
-    void* from_system(std::size_t bytes) {
+    Blocks::iterator new_segment(std::size_t wanted) {
+        std::size_t bytes = system_.reuses ? std::max(wanted, system_.segment) : wanted;
         void* memory = system_.allocate(bytes);
         if (!memory) {
             free_all();    // perhaps what lies idle is enough
-            memory = system_.allocate(bytes);
+            memory = system_.allocate(bytes = wanted);
         }
-        check(memory != nullptr, "memory", "out of memory: ", bytes >> 20, " MiB wanted, ", use_.active >> 20,
+        check(memory != nullptr, "memory", "out of memory: ", bytes >> 20, " MiB wanted, ", active_ >> 20,
               " MiB in use; smaller batches, images or networks need less");
-        return memory;
+        auto* const data = static_cast<std::byte*>(memory);
+        segments_.emplace(data, data);
+        return blocks_.emplace(data, Block{.bytes = bytes, .free = true}).first;
     }
 
     const System& system_;
     std::mutex mutex_;
-    std::unordered_map<void*, Active> active_;
-    std::multimap<std::size_t, void*> free_;
-    MemoryUse use_;
+    Blocks blocks_;
+    std::set<std::pair<std::size_t, std::byte*>> free_;
+    std::map<std::byte*, std::byte*> segments_;    // from where to where they were ever touched
+    std::size_t active_ = 0, peak_ = 0;
     std::int64_t overruns_ = 0;
 };
 

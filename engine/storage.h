@@ -20,9 +20,9 @@ struct MemoryUse {
 // Alignment of every block, and the unit that sizes are rounded to.
 inline constexpr std::size_t kAlignment = 64;
 
-// A freed block is kept and given to the next request it fits, so that a training loop stops calling the system's
-// allocator after its first step. Blocks are handed out whole, to requests of at least three quarters of their size. Each
-// device has an arena; on CUDA a freed block is used again at once, because all work there runs in one stream.
+// A freed block is kept, joined to what is free beside it, and cut for the next requests, so that a training loop stops
+// calling the system's allocator after its first step. A request gets the smallest free block that holds it. Each device has an
+// arena; on CUDA a freed block is used again at once, because all work there runs in one stream.
 // Thread-safe. Throws Error when the system has no more memory.
 namespace arena {
 void* allocate(std::size_t bytes, Device device = Device::cpu);

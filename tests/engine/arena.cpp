@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -26,21 +28,73 @@ TEST_CASE("blocks are aligned, and empty ones exist") {
     }
 }
 
-TEST_CASE("a freed block is given to the next request that fills it well enough") {
+TEST_CASE("a request gets the lowest of the smallest free blocks that hold it, and the rest of it stays free" *
+          doctest::skip(!kCaches)) {
+    const auto allocate = [](std::size_t units) { return static_cast<std::byte*>(arena::allocate(64 * units)); };
     arena::free_cached();
-    void* first = arena::allocate(64 * 1000);
-    arena::release(first);
-    if (kCaches) {
-        void* small = arena::allocate(64 * 700);    // less than three quarters
-        CHECK(small != first);
-        void* fitting = arena::allocate(64 * 800);
-        CHECK(fitting == first);
-        void* second = arena::allocate(64 * 800);    // taken already
-        CHECK(second != first);
-        for (void* block : {small, fitting, second}) arena::release(block);
-    }
+    std::byte *const large = allocate(1000), *const wall = allocate(1), *const small = allocate(100), *const end = allocate(1);
+    REQUIRE(end - large == 64 * 1101);    // side by side
+    arena::release(large);
+    arena::release(small);
+    CHECK(allocate(80) == small);
+    CHECK(allocate(20) == small + 64 * 80);
+    CHECK(allocate(20) == large);
+    CHECK(allocate(1000) == end + 64);
+    CHECK(allocate(980) == large + 64 * 20);
+    for (const int unit : {0, 20}) arena::release(large + 64 * unit);
+    for (const int unit : {0, 80}) arena::release(small + 64 * unit);
+    for (std::byte* block : {wall, end, end + 64}) arena::release(block);
+    CHECK(allocate(2102) == large);    // everything is one block again
+    arena::release(large);
     arena::free_cached();
     CHECK(arena::use().cached == 0);
+}
+
+TEST_CASE("blocks of a long random sequence keep what was written to them, and end as one") {
+    arena::free_cached();
+    const MemoryUse before = arena::use();
+    struct Held {
+        unsigned char* data;
+        std::size_t bytes;
+        int value;
+    };
+    std::vector<Held> held;
+    std::mt19937 random(1);
+    const auto release = [&](std::size_t i) {
+        const auto [data, bytes, value] = held[i];
+        CHECK(std::all_of(data, data + bytes, [value = value](int byte) { return byte == value; }));
+        arena::release(data);
+        held[i] = held.back();
+        held.pop_back();
+    };
+    for (int i = 0; i < 3000; ++i) {
+        if (held.size() > 40 || (!held.empty() && random() % 2)) {
+            release(random() % held.size());
+        } else {
+            const std::size_t bytes = random() % (random() % 8 ? 5000 : 200000);
+            held.push_back({static_cast<unsigned char*>(arena::allocate(bytes)), bytes, i % 251});
+            std::memset(held.back().data, held.back().value, bytes);
+        }
+        if (i % 500 == 0) arena::free_cached();
+    }
+    while (!held.empty()) release(0);
+    arena::free_cached();
+    CHECK(arena::use().active == before.active);
+    CHECK(arena::use().cached == before.cached);
+}
+
+TEST_CASE("what is freed between blocks in use goes back to the system, too" * doctest::skip(!kCaches)) {
+    constexpr std::size_t kBytes = 4 << 20;
+    auto* const block = static_cast<unsigned char*>(arena::allocate(kBytes));
+    void* const wall = arena::allocate(1);
+    std::memset(block, 1, kBytes);
+    arena::release(block);
+    arena::free_cached();
+    CHECK(arena::allocate(kBytes) == block);
+    // All but the ends, which may share pages with their neighbours, is as Linux gives new pages.
+    CHECK(std::all_of(block + 4096, block + kBytes - 4096, [](int byte) { return byte == 0; }));
+    arena::release(block);
+    arena::release(wall);
 }
 
 TEST_CASE("active, peak and cached bytes are counted") {
@@ -68,7 +122,7 @@ TEST_CASE("a training loop asks the system for nothing after its first step") {
     const auto step = [&] {
         mean(sq(silu(x.reshape({32, 1, 64}) * w.reshape({1, 64, 64})))).backward();
         const MemoryUse use = arena::use();
-        return use.active + use.cached;    // all that was ever taken from the system
+        return use.active + use.cached;    // all that was ever touched
     };
     step();
     const auto second = step();
