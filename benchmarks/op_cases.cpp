@@ -92,6 +92,10 @@ class Table {
     void count_layers() {
         for (const LayerShape& layer : layers_of(UNetConfig::s16(), 32)) ++layers_[layer].s16;
         for (const LayerShape& layer : layers_of(UNetConfig::m32(), 32)) ++layers_[layer].m32;
+        // In neither network, but the narrowest and the deepest matrix products that their convolutions would be.
+        layers_[{.kind = Kind::linear, .size = 32, .in = 16, .out = 16}];
+        layers_[{.kind = Kind::linear, .size = 32, .in = 144, .out = 16}];
+        layers_[{.kind = Kind::linear, .size = 4, .in = 2304, .out = 256}];
     }
 
     double bytes(double elements) const { return elements * size_of(dtype_); }

@@ -1,4 +1,4 @@
-// Groups of images through the building blocks of engine/cpu/conv.h.
+// Groups of images through the building blocks of engine/cpu/conv.h, except where a matrix product does.
 #include "engine/cpu/conv.h"
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include "engine/cpu/scratch.h"
 #include "engine/cpu/upsample.h"
 #include "engine/ops/conv2d/kernels.h"
+#include "engine/ops/linear/kernels.h"
 
 namespace lull::cpu {
 
@@ -51,9 +52,20 @@ T* pad(Scratch& scratch, const PaddedLayout<T>& layout, const Tensor& t, std::in
     return padded;
 }
 
+// Filters of one pixel are a linear layer of the pixels. (bf16 is widened image by image below, and all at once there.)
+bool is_linear(const Tensor& x, const Tensor& weight, const Conv2dOptions& options) {
+    return weight.size(1) == 1 && weight.size(2) == 1 && options.stride == 1 && options.padding == 0 && options.upsample == 1 &&
+           x.dtype() != DType::bf16;
+}
+
+// With the last axis as columns: a matrix of pixels, or of weights (O, C).
+Tensor matrix(const Tensor& t) { return t.reshape({t.size(0) * t.size(1) * t.size(2), t.size(3)}); }
+Into matrix(const Into& to) { return {matrix(to.tensor), to.add}; }
+
 }    // namespace
 
 void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options, Tensor y) {
+    if (is_linear(x, weight, options)) return linear_forward(matrix(x), matrix(weight), bias, false, {matrix(y)});
     with_storage_dtype("conv2d", x.dtype(), [&]<class S>(S) {
         using T = Compute<S>;
         const auto conv = packed_convolution<T>(shape_of(weight, x, options), weight);
@@ -70,6 +82,7 @@ void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, c
 }
 
 void conv2d_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dx) {
+    if (is_linear(dy, weight, options)) return linear_backward_input(matrix(weight), matrix(dy), false, matrix(dx));
     with_storage_dtype("conv2d", dy.dtype(), [&]<class S>(S) {
         using T = Compute<S>;
         Convolution<T> conv(shape_of(weight, dx.tensor, options));
@@ -99,6 +112,11 @@ void conv2d_backward_data(const Tensor& weight, const Tensor& dy, const Conv2dOp
 
 void conv2d_backward_weights(const Tensor& x, const Tensor& weight, const Tensor& dy, const Conv2dOptions& options, Into dweight,
                              Into dbias) {
+    if (is_linear(x, weight, options)) {
+        if (dweight.tensor.defined()) linear_backward_weight(matrix(x), matrix(dy), false, matrix(dweight));
+        if (dbias.tensor.defined()) linear_backward_bias(matrix(dy), dbias);
+        return;
+    }
     with_storage_dtype("conv2d", x.dtype(), [&]<class S>(S) {
         using T = Compute<S>;
         const Convolution<T> conv(shape_of(weight, x, options));
