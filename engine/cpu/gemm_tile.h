@@ -31,6 +31,7 @@ template <class T>
 constexpr std::int64_t kColumns = 8 * kTileColumns<T>;    // of B packed at a time by one thread: 256 KiB
 
 constexpr std::int64_t kDepthWorthFetching = 64;    // rows of A shorter than this are fetched by the processor itself
+constexpr std::int64_t kTilesOnTheirWay = 4;        // from memory, which takes longer to answer than a tile takes
 
 // Columns of the sliver that begins at column j of n: two vectors, or one where that holds the rest.
 template <class T>
@@ -114,7 +115,10 @@ void multiply_tile(std::int64_t depth, const E* a, std::int64_t a_stride, const 
         constexpr int kLine = 64 / sizeof(E);
         for (; depth > kDepthWorthFetching && p + kLine <= depth; p += kLine) {
 #pragma GCC unroll 16
-            for (int i = 0; i < R; ++i) hwy::Prefetch(row(i) + R * a_stride);
+            for (int i = 0; i < R; ++i) {
+                hwy::Prefetch(row(i) + R * a_stride);
+                __builtin_prefetch(row(i) + kTilesOnTheirWay * R * a_stride, 0, 2);    // as far as the second cache
+            }
             for (int q = 0; q < kLine; ++q) step();
         }
     }
