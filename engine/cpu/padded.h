@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/cpu/math.h"
+#include "engine/cpu/parallel.h"
 
 namespace lull::cpu {
 
@@ -61,18 +62,24 @@ void clear_margins(const PaddedLayout<T>& layout, T* out) {
 }
 
 // Fills the image and clears the margins: pixel p's vector of channels [c, c + lanes) becomes f(p, c, lane), where
-// lane.load(…) reads as many channels as there are.
+// lane.load(…) reads as many channels as there are. Shares a large image's rows among the threads, unless a caller's loop has
+// them.
 template <class T, class F>
 void write_padded(const PaddedLayout<T>& layout, T* out, const F& f) {
+    constexpr std::int64_t kElements = 4096;    // worth a thread's attention: a microsecond or two
     clear_margins(layout, out);
-    for (std::int64_t i = 0; i < layout.height; ++i) {
-        for_each_vector<T>(layout.channels, [&](std::int64_t c, auto lane) {
-            T* const block = out + c / lanes<T>() * layout.block_pitch();
-            for (std::int64_t j = 0; j < layout.width; ++j) {
-                hn::Store(f(i * layout.width + j, c, lane), Tag<T>(), block + layout.offset(layout.top + i, layout.left + j));
-            }
-        });
-    }
+    const std::int64_t row = layout.width * layout.channels;
+    parallel_ranges(layout.height, std::max<std::int64_t>(1, kElements / std::max<std::int64_t>(1, row)),
+                    [&](std::int64_t begin, std::int64_t end) {
+                        for (std::int64_t i = begin; i < end; ++i) {
+                            for_each_vector<T>(layout.channels, [&](std::int64_t c, auto lane) {
+                                T* const block = out + c / lanes<T>() * layout.block_pitch();
+                                for (std::int64_t j = 0; j < layout.width; ++j)
+                                    hn::Store(f(i * layout.width + j, c, lane), Tag<T>(),
+                                              block + layout.offset(layout.top + i, layout.left + j));
+                            });
+                        }
+                    });
 }
 
 // image: (height, width, channels)

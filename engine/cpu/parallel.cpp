@@ -17,7 +17,7 @@ namespace lull::cpu {
 
 namespace {
 
-constexpr int kSpins = 1000;    // some 50 µs: longer than the serial code between most kernels
+constexpr int kSpins = 4000;    // some 100 µs: longer than the serial code between most kernels
 
 thread_local bool inside_job = false;
 

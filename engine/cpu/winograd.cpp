@@ -6,6 +6,7 @@
 #include "engine/cpu/scratch.h"
 #include "engine/cpu/transpose.h"
 #include "engine/cpu/winograd_transforms.h"
+#include "engine/threads.h"
 
 namespace lull::cpu {
 namespace {
@@ -93,8 +94,8 @@ void sum_tiles(std::int64_t tiles, const Pitches& pitch, const T* HWY_RESTRICT x
 // Tiles that are worked on together: their points, 36 C of them each, should stay in a core's L2 cache.
 std::int64_t slab_tiles(std::int64_t channels) { return channels <= 64 ? 64 : 32; }
 // Tiles whose products stay in L1 until they are transformed.
-constexpr std::int64_t kRange = 16;
-constexpr std::int64_t kSumTiles = 128;    // as many rows of dy stay in L1 while all channels of x pass
+constexpr std::int64_t kRange = 16, kShortRange = kRows;    // the latter where there would be fewer ranges than threads
+constexpr std::int64_t kSumTiles = 128;                     // as many rows of dy stay in L1 while all channels of x pass
 
 }    // namespace
 
@@ -155,13 +156,14 @@ void Winograd<T>::run(std::int64_t count, const PaddedLayout<T>& layout, const T
     const std::int64_t all = count * tiles(), slab = std::min(all, slab_tiles(channels_)), blocks = layout.blocks();
     const std::int64_t row = blocks * L, pitch = slab * row + L;
     const std::int64_t chunks = (out_channels_ + kVectors * L - 1) / (kVectors * L);
+    const std::int64_t range = slab * chunks < thread_count() * kRange ? kShortRange : kRange;
     Scratch scratch;
     T* const points = scratch.take<T>(kPoints * pitch);
     for (std::int64_t begin = 0; begin < all; begin += slab) {
-        const std::int64_t end = std::min(all, begin + slab), ranges = (end - begin + kRange - 1) / kRange;
-        parallel_for(ranges * blocks, [&](std::int64_t piece) {
-            const std::int64_t block = piece % blocks, first = begin + piece / blocks * kRange;
-            for (std::int64_t tile = first; tile < std::min(end, first + kRange); ++tile) {
+        const std::int64_t end = std::min(all, begin + slab), ranges = (end - begin + range - 1) / range;
+        const auto transform_input = [&](std::int64_t piece) {
+            const std::int64_t block = piece % blocks, first = begin + piece / blocks * range;
+            for (std::int64_t tile = first; tile < std::min(end, first + range); ++tile) {
                 const Place at = place(tile);
                 const T* const from =
                     x + at.image * layout.size() + block * layout.block_pitch() + layout.offset(at.row, at.column);
@@ -171,12 +173,21 @@ void Winograd<T>::run(std::int64_t count, const PaddedLayout<T>& layout, const T
                     [&](int i, int j) { return hn::Load(Tag<T>(), from + i * layout.row_pitch() + j * L); },
                     [&](int i, int j, Vec<T> value) { hn::Store(value, Tag<T>(), to + (kPatch * i + j) * pitch); });
             }
-        });
-        parallel_for(chunks * ranges, [&](std::int64_t piece) {
-            const std::int64_t chunk = piece / ranges, first = begin + piece % ranges * kRange;
-            multiply_and_transform(first, std::min(end, first + kRange), points + (first - begin) * row, pitch, chunk, y, bias,
+        };
+        const auto multiply = [&](std::int64_t piece) {
+            const std::int64_t chunk = piece / ranges, first = begin + piece % ranges * range;
+            multiply_and_transform(first, std::min(end, first + range), points + (first - begin) * row, pitch, chunk, y, bias,
                                    residual);
-        });
+        };
+        if (chunks == 1) {    // a range's points are read where they were written
+            parallel_for(ranges, [&](std::int64_t i) {
+                for (std::int64_t block = 0; block < blocks; ++block) transform_input(i * blocks + block);
+                multiply(i);
+            });
+        } else {
+            parallel_for(ranges * blocks, transform_input);
+            parallel_for(chunks * ranges, multiply);
+        }
     }
 }
 

@@ -22,15 +22,15 @@ namespace {
 
 constexpr std::int64_t kTokens = 2048;    // at a time: 512 KiB a tensor at 64 channels, and rows enough for many threads
 
-// Calls f(images, whether it is the first) for groups of neighbouring images, at least once; images(t) is their part of a
-// tensor (N, …), undefined of an undefined one.
+// Calls f(images, whether it is the first) for parts of the batch, at least once; images(t) is such a part of a tensor (N, …),
+// undefined of an undefined one.
 template <class F>
-void for_each_group(const Tensor& x, const F& f) {
+void for_each_part(const Tensor& x, const F& f) {
     const std::int64_t images = x.size(0), tokens = x.size(1) * x.size(2);
-    const std::int64_t group = std::max<std::int64_t>(1, kTokens / std::max<std::int64_t>(1, tokens));
+    const std::int64_t part = std::max<std::int64_t>(1, kTokens / std::max<std::int64_t>(1, tokens));
     std::int64_t begin = 0;
     do {
-        const std::int64_t end = std::min(images, begin + group);
+        const std::int64_t end = std::min(images, begin + part);
         f([&](const Tensor& t) { return t.defined() ? t.slice(0, begin, end) : t; }, begin == 0);
         begin = end;
     } while (begin < images);
@@ -53,7 +53,7 @@ struct Normalised {
 
 void attention_block_forward(const Tensor& x_all, const AttentionBlockWeights& w, const AttentionBlockOptions& options,
                              bool as_bf16, Tensor y_all, AttentionBlockSaved saved) {
-    for_each_group(x_all, [&](const auto& images, bool) {
+    for_each_part(x_all, [&](const auto& images, bool) {
         const Tensor x = images(x_all);
         const Normalised n(x, w, options);
         const auto place = [&](const Tensor& kept) { return kept.defined() ? images(kept) : empty(as_tokens(x)); };
@@ -72,8 +72,8 @@ void attention_block_forward(const Tensor& x_all, const AttentionBlockWeights& w
 void attention_block_backward(const Tensor& x_all, const AttentionBlockWeights& w, const AttentionBlockOptions& options,
                               bool as_bf16, const AttentionBlockSaved& saved, const Tensor& dy_all,
                               AttentionBlockGradients grads) {
-    for_each_group(x_all, [&](const auto& images, bool first) {
-        // The first group's part of a weight's gradient is written as asked; the others' are added.
+    for_each_part(x_all, [&](const auto& images, bool first) {
+        // What the first part adds to a weight's gradient is written as asked, what the others do is added.
         const auto sum = [&](const Into& into) { return Into{into.tensor, into.add || !first}; };
         const auto weight_gradient = [&](const Tensor& in, const Tensor& dout, const Into& dweight, const Into& dbias) {
             if (dweight.tensor.defined()) linear_backward_weight(in, dout, as_bf16, sum(dweight));
