@@ -59,7 +59,7 @@ std::string without_figures(const std::string& line, const std::string& expected
 }
 
 bool under_sanitizer() {
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     return true;
 #else
     return false;
