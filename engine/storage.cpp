@@ -1,6 +1,7 @@
 #include "engine/storage.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -31,7 +32,8 @@ const bool kComputeSanitizer = std::getenv("LULL_COMPUTE_SANITIZER") != nullptr;
 
 // Where an arena's memory comes from, and what tests do with it.
 struct System {
-    std::size_t segment;                     // bytes to ask for at once, at least
+    std::size_t segment;                     // bytes to ask for at once, if there are so many
+    std::size_t alignment;                   // of blocks, and the unit of their sizes
     void* (*allocate)(std::size_t bytes);    // null when there is no more
     void (*free)(void* memory);
     void (*forget)(std::byte* begin, std::byte* end);    // contents that nobody needs; null: that would save nothing
@@ -55,20 +57,22 @@ void* huge_pages(std::size_t bytes) {
 }
 
 void forget_pages(std::byte* begin, std::byte* end) {
-    constexpr std::uintptr_t kPage = 4096;
-    const std::uintptr_t first = (reinterpret_cast<std::uintptr_t>(begin) + kPage - 1) / kPage * kPage;
-    const std::uintptr_t last = reinterpret_cast<std::uintptr_t>(end) / kPage * kPage;
+    static const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+    const std::uintptr_t first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page;
+    const std::uintptr_t last = reinterpret_cast<std::uintptr_t>(end) / page * page;
     if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 // Linux gives pages when they are touched: a large segment costs nothing.
 const System cpu_system{.segment = std::size_t{1} << 30,
+                        .alignment = kAlignment,
                         .allocate = huge_pages,
                         .free = [](void* memory) { std::free(memory); },
                         .forget = forget_pages,
                         .fill = [](void* memory, int byte, std::size_t bytes) { std::memset(memory, byte, bytes); },
                         .read = [](const void* memory, void* to, std::size_t bytes) { std::memcpy(to, memory, bytes); }};
 const System cuda_system{.segment = std::size_t{64} << 20,
+                         .alignment = 256,    // as cudaMalloc's: libraries choose their kernels by it
                          .allocate = cuda::allocate,
                          .free = cuda::free,
                          .forget = nullptr,
@@ -87,7 +91,8 @@ class Arena {
         const std::lock_guard lock(mutex_);
         const bool zoned = guards > 0 && !system_.exact;
         const std::size_t least = std::max<std::size_t>(bytes, 1), zone = zoned ? kAlignment : 0;
-        const std::size_t wanted = system_.exact ? least : (least + zone + kAlignment - 1) / kAlignment * kAlignment;
+        const std::size_t wanted =
+            system_.exact ? least : (least + zone + system_.alignment - 1) / system_.alignment * system_.alignment;
         auto& [data, block] = *take(wanted);
         block.guarded_from = zoned ? bytes : wanted;
         active_ += wanted;
@@ -144,21 +149,27 @@ class Arena {
         std::size_t guarded_from = 0;    // where in use: bytes from here to the end are kZoneByte
     };
     using Blocks = std::map<std::byte*, Block>;
+    using Free = std::set<std::pair<std::size_t, std::byte*>>;
 
     bool starts_segment(Blocks::iterator block) const { return segments_.contains(block->first); }
 
     // The smallest free block that is large enough, of these the lowest; what is too much of it stays free.
     Blocks::iterator take(std::size_t wanted) {
-        const auto fit = free_.lower_bound({wanted, nullptr});
-        const auto block = fit == free_.end() ? new_segment(wanted) : blocks_.find(fit->second);
-        if (fit != free_.end()) free_.erase(fit);
-        auto& [data, taken] = *block;
-        if (taken.bytes > wanted) {
-            blocks_.emplace(data + wanted, Block{.bytes = taken.bytes - wanted, .free = true});
-            free_.emplace(taken.bytes - wanted, data + wanted);
+        auto fit = free_.lower_bound({wanted, nullptr});
+        if (fit == free_.end()) fit = new_segment(wanted);
+        const auto [bytes, data] = *fit;
+        const auto block = blocks_.find(data);
+        if (bytes > wanted) {    // what may throw comes first, and is undone
+            const auto rest = blocks_.emplace(data + wanted, Block{.bytes = bytes - wanted, .free = true}).first;
+            try {
+                free_.emplace(bytes - wanted, data + wanted);
+            } catch (...) {
+                blocks_.erase(rest);
+                throw;
+            }
         }
-        taken.bytes = wanted;
-        taken.free = false;
+        free_.erase(fit);
+        block->second = {.bytes = wanted, .free = false};
         std::byte*& touched = std::prev(segments_.upper_bound(data))->second;
         touched = std::max(touched, data + wanted);
         return block;
@@ -208,24 +219,34 @@ class Arena {
         }
     }
 
-    Blocks::iterator new_segment(std::size_t wanted) {
+    // A free block as large as a segment, or as wanted where there is not so much memory.
+    Free::iterator new_segment(std::size_t wanted) {
         std::size_t bytes = system_.reuses ? std::max(wanted, system_.segment) : wanted;
         void* memory = system_.allocate(bytes);
+        if (!memory) memory = system_.allocate(bytes = wanted);
         if (!memory) {
             free_all();    // perhaps what lies idle is enough
-            memory = system_.allocate(bytes = wanted);
+            memory = system_.allocate(bytes);
         }
         check(memory != nullptr, "memory", "out of memory: ", bytes >> 20, " MiB wanted, ", active_ >> 20,
               " MiB in use; smaller batches, images or networks need less");
         auto* const data = static_cast<std::byte*>(memory);
-        segments_.emplace(data, data);
-        return blocks_.emplace(data, Block{.bytes = bytes, .free = true}).first;
+        try {
+            segments_.emplace(data, data);
+            blocks_.emplace(data, Block{.bytes = bytes, .free = true});
+            return free_.emplace(bytes, data).first;
+        } catch (...) {
+            segments_.erase(data);
+            blocks_.erase(data);
+            system_.free(memory);
+            throw;
+        }
     }
 
     const System& system_;
     std::mutex mutex_;
     Blocks blocks_;
-    std::set<std::pair<std::size_t, std::byte*>> free_;
+    Free free_;
     std::map<std::byte*, std::byte*> segments_;    // from where to where they were ever touched
     std::size_t active_ = 0, peak_ = 0;
     std::int64_t overruns_ = 0;

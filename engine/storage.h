@@ -12,12 +12,13 @@
 
 namespace lull {
 
-// Bytes of an arena, for reports. cached: held for reuse but in no tensor. peak: the highest active since reset_peak.
+// Bytes of an arena, for reports. cached: were in use once, and are now between or behind the blocks that are. peak: the highest
+// active since reset_peak.
 struct MemoryUse {
     std::int64_t active = 0, peak = 0, cached = 0;
 };
 
-// Alignment of every block, and the unit that sizes are rounded to.
+// Alignment of every block on the CPU (on CUDA 256), and the unit that sizes are rounded to.
 inline constexpr std::size_t kAlignment = 64;
 
 // A freed block is kept, joined to what is free beside it, and cut for the next requests, so that a training loop stops

@@ -31,7 +31,7 @@ template <class T>
 constexpr std::int64_t kColumns = 8 * kTileColumns<T>;    // of B packed at a time by one thread: 256 KiB
 
 constexpr std::int64_t kDepthWorthFetching = 64;    // rows of A shorter than this are fetched by the processor itself
-constexpr std::int64_t kTilesOnTheirWay = 4;        // from memory, which takes longer to answer than a tile takes
+constexpr std::int64_t kTilesOnTheirWay = 4;        // from memory, which takes longer to answer than a narrow tile takes
 
 // Columns of the sliver that begins at column j of n: two vectors, or one where that holds the rest.
 template <class T>
@@ -117,7 +117,7 @@ void multiply_tile(std::int64_t depth, const E* a, std::int64_t a_stride, const 
 #pragma GCC unroll 16
             for (int i = 0; i < R; ++i) {
                 hwy::Prefetch(row(i) + R * a_stride);
-                __builtin_prefetch(row(i) + kTilesOnTheirWay * R * a_stride, 0, 2);    // as far as the second cache
+                if (V == 1) __builtin_prefetch(row(i) + kTilesOnTheirWay * R * a_stride, 0, 2);    // into the second cache
             }
             for (int q = 0; q < kLine; ++q) step();
         }

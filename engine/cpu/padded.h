@@ -66,7 +66,7 @@ void clear_margins(const PaddedLayout<T>& layout, T* out) {
 // them.
 template <class T, class F>
 void write_padded(const PaddedLayout<T>& layout, T* out, const F& f) {
-    constexpr std::int64_t kElements = 4096;    // worth a thread's attention: a microsecond or two
+    constexpr std::int64_t kElements = 8192;    // worth a thread's attention: some microseconds, with an activation
     clear_margins(layout, out);
     const std::int64_t row = layout.width * layout.channels;
     parallel_ranges(layout.height, std::max<std::int64_t>(1, kElements / std::max<std::int64_t>(1, row)),

@@ -17,13 +17,19 @@ namespace lull::cpu {
 
 namespace {
 
-constexpr int kSpins = 4000;    // some 100 µs: longer than the serial code between most kernels
+constexpr int kSpins = 4000;         // some 100 µs: longer than the serial code between most kernels
+constexpr int kSpinsAtATime = 64;    // then whoever else wants the processor may have it: perhaps what is waited for
 
 thread_local bool inside_job = false;
 
 template <class Done>
 void spin_until(const Done& done) {
-    for (int i = 0; i < kSpins && !done(); ++i) hwy::Pause();
+    for (int i = 1; i < kSpins && !done(); ++i) {
+        if (i % kSpinsAtATime == 0)
+            std::this_thread::yield();
+        else
+            hwy::Pause();
+    }
 }
 
 class ThreadPool {
@@ -104,6 +110,8 @@ ThreadPool& the_pool() {
 }
 
 }    // namespace
+
+int threads_for_a_loop() { return inside_job ? 1 : thread_count(); }
 
 void run_on_pool(std::int64_t n, void (*call)(const void* context, std::int64_t i), const void* context) noexcept {
     const std::int64_t threads = std::min<std::int64_t>(n, thread_count());

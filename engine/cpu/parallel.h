@@ -14,6 +14,9 @@ namespace lull::cpu {
 // at a time. Inside a piece of work, and while another thread of the program uses the pool, the caller does it all.
 void run_on_pool(std::int64_t n, void (*call)(const void* context, std::int64_t i), const void* context) noexcept;
 
+// How many threads a loop that began here would have: 1 inside a piece of work.
+int threads_for_a_loop();
+
 // Calls f(i) for every i in [0, n), on up to thread_count() threads. f must not throw.
 template <class F>
 void parallel_for(std::int64_t n, const F& f) {

@@ -27,7 +27,7 @@ struct Stack {
 
 thread_local Stack stack;
 
-constexpr std::size_t kSmallestBlock = std::size_t{4} << 20;    // huge pages, where there are any
+constexpr std::size_t kSmallestBlock = std::size_t{4} << 20;    // so that a thread soon has all that it needs
 
 }    // namespace
 

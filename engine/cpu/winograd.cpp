@@ -6,7 +6,6 @@
 #include "engine/cpu/scratch.h"
 #include "engine/cpu/transpose.h"
 #include "engine/cpu/winograd_transforms.h"
-#include "engine/threads.h"
 
 namespace lull::cpu {
 namespace {
@@ -156,7 +155,7 @@ void Winograd<T>::run(std::int64_t count, const PaddedLayout<T>& layout, const T
     const std::int64_t all = count * tiles(), slab = std::min(all, slab_tiles(channels_)), blocks = layout.blocks();
     const std::int64_t row = blocks * L, pitch = slab * row + L;
     const std::int64_t chunks = (out_channels_ + kVectors * L - 1) / (kVectors * L);
-    const std::int64_t range = slab * chunks < thread_count() * kRange ? kShortRange : kRange;
+    const std::int64_t range = (slab + kRange - 1) / kRange * chunks < threads_for_a_loop() ? kShortRange : kRange;
     Scratch scratch;
     T* const points = scratch.take<T>(kPoints * pitch);
     for (std::int64_t begin = 0; begin < all; begin += slab) {

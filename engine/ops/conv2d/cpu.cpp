@@ -52,10 +52,13 @@ T* pad(Scratch& scratch, const PaddedLayout<T>& layout, const Tensor& t, std::in
     return padded;
 }
 
-// Filters of one pixel are a linear layer of the pixels. (bf16 is widened image by image below, and all at once there.)
+// Filters of one pixel are a linear layer of the pixels. Not of bf16, which would be widened all at once there, and not where
+// rows are multiples of 4 KiB, which a product reads in place: they would all want the same lines of the nearest cache.
 bool is_linear(const Tensor& x, const Tensor& weight, const Conv2dOptions& options) {
-    return weight.size(1) == 1 && weight.size(2) == 1 && options.stride == 1 && options.padding == 0 && options.upsample == 1 &&
-           x.dtype() != DType::bf16;
+    const bool one_pixel = weight.size(1) == 1 && weight.size(2) == 1;
+    const bool as_it_is = options.stride == 1 && options.padding == 0 && options.upsample == 1;
+    const bool known = x.dtype() == DType::f32 || x.dtype() == DType::f64;
+    return one_pixel && as_it_is && known && x.size(3) * static_cast<std::int64_t>(size_of(x.dtype())) % 4096 != 0;
 }
 
 // With the last axis as columns: a matrix of pixels, or of weights (O, C).

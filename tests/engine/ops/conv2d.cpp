@@ -11,6 +11,7 @@
 #include "engine/ops/elementwise/elementwise.h"
 #include "engine/ops/reduce/reduce.h"
 #include "engine/ops/upsample/upsample.h"
+#include "engine/threads.h"
 #include "tests/support/op_case.h"
 
 namespace {
@@ -58,6 +59,16 @@ std::vector<double> conv2d_by_loops(const Tensor& x, const Tensor& w, const Conv
 TEST_CASE("conv2d 3×3") { run(conv_cases("conv2d_k3", 3, {.padding = 1})); }
 TEST_CASE("conv2d 3×3, stride 2") { run(conv_cases("conv2d_k3s2", 3, {.stride = 2, .padding = 1})); }
 TEST_CASE("conv2d 1×1") { run(conv_cases("conv2d_k1", 1, {})); }
+
+// The linear layer that it is on a CPU: more pixels than one partial sum takes, channels enough to be rounded to bf16 where that
+// was asked for, and rows of 4 KiB, which are left to the direct sum.
+TEST_CASE("conv2d 1×1 of many pixels and of many channels") {
+    for (const auto& of : {shapes(9, 16, 16, 5, 7, 1), shapes(2, 3, 4, 64, 72, 1), shapes(2, 2, 1, 1024, 3, 1)}) {
+        run({"conv2d_linear",
+             [](const Inputs& in) { return conv2d(in[0], in[1], in[2], {}); },
+             {.shapes = {of}, .per_image = {0}}});
+    }
+}
 TEST_CASE("conv2d 5×5") { run(conv_cases("conv2d_k5", 5, {.padding = 2})); }
 TEST_CASE("conv2d 3×3 without padding") { run(conv_cases("conv2d_k3p0s1", 3, {})); }
 TEST_CASE("conv2d 2×2, stride 2") { run(conv_cases("conv2d_k2s2p0", 2, {.stride = 2})); }
@@ -122,6 +133,8 @@ TEST_CASE("conv2d reads through upsampling") {
         const Tensor w = uniform_values({17, 3, 3, channels}, -1, 1, 2, DType::f32);
         CHECK(same_bits(conv2d(x, w, {}, options), conv2d(upsample_nearest(x), w, {}, {.padding = 1})));
         CHECK(same_bits(conv2d(x, w, {}, {.stride = 2, .upsample = 3}), conv2d(upsample_nearest(x, 3), w, {}, {.stride = 2})));
+        const Tensor pixel = uniform_values({17, 1, 1, channels}, -1, 1, 3, DType::f32);
+        CHECK(relative_error(conv2d(x, pixel, {}, {.upsample = 2}), conv2d(upsample_nearest(x), pixel, {}, {})) < 1e-6);
     }
 }
 
@@ -237,6 +250,25 @@ TEST_CASE("conv2d gives an image the same bits in every batch, with whole and pa
         CHECK(same_bits(conv2d(x.slice(0, n, n + 1), w, {}, {.padding = 1}), all.slice(0, n, n + 1)));
     }
     CHECK(conv2d(x.slice(0, 0, 0), w, {}, {.padding = 1}).shape() == Shape{0, 11, 27, 52});
+}
+
+TEST_CASE("conv2d gives one image the same bits on one thread and on four, which share its rows and tiles") {
+    const Tensor x = uniform_values({1, 41, 40, 24}, -1, 1, 1, DType::f32);
+    const int before = thread_count();
+    for (const std::int64_t kernel : {1, 3}) {
+        for (const int stride : {1, 2}) {
+            CAPTURE(kernel);
+            CAPTURE(stride);
+            const Tensor w = uniform_values({20, kernel, kernel, 24}, -1, 1, 2, DType::f32);
+            const auto by = [&](int threads) {
+                set_thread_count(threads);
+                return conv2d(x, w, {}, {.stride = stride, .padding = static_cast<int>(kernel) / 2});
+            };
+            const Tensor alone = by(1);
+            for (int i = 0; i < 20; ++i) CHECK(same_bits(by(4), alone));
+        }
+    }
+    set_thread_count(before);
 }
 
 TEST_CASE("conv2d without gradients keeps what it made of the weights until they change") {
