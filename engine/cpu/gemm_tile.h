@@ -2,7 +2,7 @@
 //
 // C is computed in tiles: up to kTileRows rows of A times a sliver of B, one or two vectors wide, along a block of k. A is
 // read where it lies, one broadcast at a time: its rows (or columns) are as many streams as the tile has rows. What lies apart
-// in memory is fetched ahead: the next tile's rows of A, the next sliver of an unpacked B, and the tile of C.
+// in memory is fetched ahead: the next tiles' rows of A, the next sliver of an unpacked B, and the tile of C.
 #pragma once
 
 #include <hwy/cache_control.h>

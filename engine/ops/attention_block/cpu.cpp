@@ -73,7 +73,7 @@ void attention_block_backward(const Tensor& x_all, const AttentionBlockWeights& 
                               bool as_bf16, const AttentionBlockSaved& saved, const Tensor& dy_all,
                               AttentionBlockGradients grads) {
     for_each_part(x_all, [&](const auto& images, bool first) {
-        // What the first part adds to a weight's gradient is written as asked, what the others do is added.
+        // The first part's share of a weight's gradient is written as asked; the others' are added.
         const auto sum = [&](const Into& into) { return Into{into.tensor, into.add || !first}; };
         const auto weight_gradient = [&](const Tensor& in, const Tensor& dout, const Into& dweight, const Into& dbias) {
             if (dweight.tensor.defined()) linear_backward_weight(in, dout, as_bf16, sum(dweight));
